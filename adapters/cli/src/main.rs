@@ -1,0 +1,2 @@
+//! The `kurier` command.
+fn main() {}

@@ -1,0 +1,75 @@
+//! What is known about a batch beside its bytes. It lies with the buffer, so that moving a batch moves a
+//! pointer. Everything is zero in a free buffer.
+use crate::time::Millis;
+
+/// CRC-32C (Castagnoli) continued over `bytes`; the first call is given 0. Handed in by the host: hardware
+/// instructions on servers, a small table on bare metal.
+pub type Crc32c = fn(crc: u32, bytes: &[u8]) -> u32;
+
+/// How far a batch is filled. All zero when empty.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Builder {
+    /// Bytes used, the 61 of the header included; 0 before the first record.
+    pub len: u32,
+    /// Records appended.
+    pub count: u32,
+    /// The first record's timestamp, Unix ms.
+    pub base_timestamp: i64,
+    /// The greatest timestamp, at least -1.
+    pub max_timestamp: i64,
+}
+
+/// The bookkeeping of one batch.
+#[derive(Debug, Clone, Copy)]
+pub struct Meta {
+    /// How far it is filled.
+    pub builder: Builder,
+    /// Number of the batch within its producer; wraps.
+    pub serial: u32,
+    /// When it was opened.
+    pub created: Millis,
+    /// Partition number on the wire.
+    pub partition: i32,
+    /// The topic's index.
+    pub topic: u16,
+    /// The partition's slot.
+    pub slot: u16,
+    /// Correlation id of the request that carries it.
+    pub correlation: i32,
+    /// The first record's sequence, once stamped.
+    pub base_sequence: i32,
+    /// The epoch it was stamped with.
+    pub epoch: i16,
+    /// The link that carries it.
+    pub link: u16,
+    /// How often it was put into a request.
+    pub attempts: u16,
+    /// See the constants of the module that owns the batch.
+    pub flags: u16,
+}
+
+impl Meta {
+    /// An empty one; all zero bits.
+    pub const fn new() -> Self {
+        Self {
+            builder: Builder { len: 0, count: 0, base_timestamp: 0, max_timestamp: 0 },
+            serial: 0,
+            created: Millis(0),
+            partition: 0,
+            topic: 0,
+            slot: 0,
+            correlation: 0,
+            base_sequence: 0,
+            epoch: 0,
+            link: 0,
+            attempts: 0,
+            flags: 0,
+        }
+    }
+}
+
+impl Default for Meta {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,2 @@
+//! Every gate as one command.
+fn main() {}
