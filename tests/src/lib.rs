@@ -1,1 +1,2 @@
-//! Under construction.
+//! What the scenarios, vector tests and real brokers share.
+pub mod vectors;
