@@ -15,6 +15,8 @@
 extern crate std;
 
 pub mod batch;
+pub mod config;
+pub mod error;
 pub mod host;
 pub mod record;
 pub mod time;
