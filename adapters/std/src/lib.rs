@@ -1,1 +1,2 @@
-//! Under construction.
+//! A Kafka producer for servers, over the heap-free core.
+pub mod config;

@@ -1,0 +1,407 @@
+//! What a configuration comes to: owned texts and numbers, from which the core's settings are borrowed.
+use super::keys::{Effect, bool_of};
+use super::{Config, ConfigError, Server, accept, find, servers, show};
+use kurier_core::config::{Acks, Config as Core, MetadataRecovery};
+use kurier_core::error::ConfigError as CoreError;
+use kurier_core::transport::Endpoint;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// The configuration of one producer, read and free of conflicts.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// `bootstrap.servers`, at least one.
+    pub bootstrap: Vec<Server>,
+    /// `client.id` as it was set; see [`named`](Self::named).
+    pub client_id: Option<String>,
+    /// `buffer.memory`, bytes.
+    pub buffer_memory: u64,
+    /// `max.block.ms`.
+    pub max_block: Duration,
+    /// `send.buffer.bytes`; `None` leaves the system's.
+    pub send_buffer_bytes: Option<u32>,
+    /// `receive.buffer.bytes`; `None` leaves the system's.
+    pub receive_buffer_bytes: Option<u32>,
+    /// What deserves a word but no refusal, for the log or the terminal.
+    pub warnings: Vec<String>,
+    core: Core<'static>,
+}
+
+impl Config {
+    /// Reads everything that was set.
+    ///
+    /// # Errors
+    /// A value out of range, a feature that is not built yet, two properties in conflict, no
+    /// `bootstrap.servers`.
+    pub fn check(&self) -> Result<Settings, ConfigError> {
+        self.check_each()?;
+        let list = self.value("bootstrap.servers");
+        let missing = ConfigError::Missing { key: "bootstrap.servers", allowed: servers::ALLOWED };
+        let (bootstrap, repeated) = servers::parse(list.ok_or(missing)?).map_err(|allowed| {
+            let value = list.unwrap_or_default().to_owned();
+            ConfigError::BadValue { key: "bootstrap.servers", value, allowed }
+        })?;
+        let mut warnings = self.foreign_warnings();
+        warnings
+            .extend(repeated.iter().map(|entry| format!("bootstrap.servers names {entry} more than once")));
+        let core = self.core(&mut warnings);
+        let size = |name| u32::try_from(self.number(name)).ok();
+        let settings = Settings {
+            bootstrap,
+            client_id: self.value("client.id").map(str::to_owned),
+            buffer_memory: self.number("buffer.memory").unsigned_abs(),
+            max_block: Duration::from_millis(self.number("max.block.ms").unsigned_abs()),
+            send_buffer_bytes: size("send.buffer.bytes"),
+            receive_buffer_bytes: size("receive.buffer.bytes"),
+            warnings: Vec::new(),
+            core,
+        };
+        let endpoints = settings.endpoints();
+        let checked = settings.core(&endpoints);
+        let checked = checked.check().map_err(|error| self.translate(error))?;
+        if !checked.idempotence() && self.value("enable.idempotence").is_none() {
+            let cause = if checked.retries() == 0 { "retries=0" } else { "acks is not all" };
+            warnings.push(format!("enable.idempotence is turned off, because {cause}"));
+        }
+        if checked.delivery_timeout_raised() {
+            let ms = checked.delivery_timeout_ms();
+            warnings.push(format!("delivery.timeout.ms is raised to {ms}: linger.ms + request.timeout.ms"));
+        }
+        drop(endpoints);
+        Ok(Settings { warnings, ..settings })
+    }
+
+    fn check_each(&self) -> Result<(), ConfigError> {
+        for (name, value) in self.iter() {
+            let Some(key) = find(name) else { continue };
+            accept(key, value)?;
+            let default = key.default.unwrap_or_default();
+            if matches!(key.effect, Effect::NotBuilt(_)) && !key.kind.same(value, default) {
+                let value = show(key, value).to_owned();
+                return Err(ConfigError::NotBuilt { key: key.name, value, only: default });
+            }
+        }
+        Ok(())
+    }
+
+    fn foreign_warnings(&self) -> Vec<String> {
+        let mut warnings: Vec<String> = self
+            .foreign
+            .iter()
+            .map(|name| format!("{name} is not a property of a producer and has no effect"))
+            .collect();
+        let ignored = self.iter().filter_map(|(name, _)| match find(name)?.effect {
+            Effect::Ignored(why) => Some(format!("{name} has no effect: {why}")),
+            _ => None,
+        });
+        warnings.extend(ignored);
+        warnings
+    }
+
+    fn core(&self, warnings: &mut Vec<String>) -> Core<'static> {
+        let idle = self.number("connections.max.idle.ms");
+        let mut core = Core::new(&[])
+            .acks(match self.text("acks") {
+                "0" => Acks::Zero,
+                "1" => Acks::Leader,
+                _ => Acks::All,
+            })
+            .metadata_recovery(match self.text("metadata.recovery.strategy") {
+                word if word.eq_ignore_ascii_case("none") => MetadataRecovery::None,
+                _ => MetadataRecovery::Rebootstrap,
+            })
+            .allow_auto_create(self.flag("allow.auto.create.topics"))
+            .batch_size(self.word("batch.size"))
+            .connections_max_idle_ms(u64::try_from(idle).ok().map(saturated))
+            .linger_ms(self.word("linger.ms"))
+            .max_in_flight(self.word("max.in.flight.requests.per.connection"))
+            .max_request_size(self.word("max.request.size"))
+            .metadata_max_age_ms(self.word("metadata.max.age.ms"))
+            .metadata_max_idle_ms(self.word("metadata.max.idle.ms"))
+            .metadata_rebootstrap_trigger_ms(self.word("metadata.recovery.rebootstrap.trigger.ms"))
+            .partitioner_adaptive(self.flag("partitioner.adaptive.partitioning.enable"))
+            .partitioner_availability_timeout_ms(self.word("partitioner.availability.timeout.ms"))
+            .partitioner_ignore_keys(self.flag("partitioner.ignore.keys"))
+            .reconnect_backoff_max_ms(self.word("reconnect.backoff.max.ms"))
+            .reconnect_backoff_ms(self.word("reconnect.backoff.ms"))
+            .request_timeout_ms(self.word("request.timeout.ms"))
+            .retries(self.word("retries"))
+            .retry_backoff_max_ms(self.word("retry.backoff.max.ms"))
+            .retry_backoff_ms(self.word("retry.backoff.ms"))
+            .socket_connection_setup_timeout_max_ms(self.word("socket.connection.setup.timeout.max.ms"))
+            .socket_connection_setup_timeout_ms(self.word("socket.connection.setup.timeout.ms"))
+            .seed(self.seed.unwrap_or_else(|| RandomState::new().hash_one(0)));
+        if self.value("delivery.timeout.ms").is_some() {
+            core = core.delivery_timeout_ms(self.word("delivery.timeout.ms"));
+        }
+        if self.value("enable.idempotence").is_some() {
+            core = core.enable_idempotence(self.flag("enable.idempotence"));
+        }
+        if self.value("reconnect.backoff.ms").is_some() && self.value("reconnect.backoff.max.ms").is_none() {
+            // Java's rule, from the time before the maximum existed.
+            core = core.reconnect_backoff_max_ms(self.word("reconnect.backoff.ms"));
+            warnings.push(
+                "reconnect.backoff.ms is set without its maximum, so the wait does not grow".to_owned(),
+            );
+        }
+        for (name, most) in [
+            ("retry.backoff.ms", "retry.backoff.max.ms"),
+            ("socket.connection.setup.timeout.ms", "socket.connection.setup.timeout.max.ms"),
+        ] {
+            if self.number(name) > self.number(most) {
+                warnings.push(format!("{name} is above {most}, which is used instead"));
+            }
+        }
+        core
+    }
+
+    /// The value, or the default. `name` is one of the table's.
+    fn text(&self, name: &str) -> &str {
+        self.value(name).or_else(|| find(name)?.default).unwrap_or_default()
+    }
+
+    fn number(&self, name: &str) -> i64 {
+        self.text(name).parse().unwrap_or_default()
+    }
+
+    /// A number from 0 for the core, where whatever does not fit acts as its greatest.
+    fn word(&self, name: &str) -> u32 {
+        saturated(self.number(name).unsigned_abs())
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        bool_of(self.text(name)).unwrap_or_default()
+    }
+
+    fn translate(&self, error: CoreError) -> ConfigError {
+        match error {
+            CoreError::Conflict { key: "delivery.timeout.ms", allowed, .. } => {
+                let (linger, request) = (self.text("linger.ms"), self.text("request.timeout.ms"));
+                ConfigError::Conflict {
+                    key: "delivery.timeout.ms",
+                    value: self.text("delivery.timeout.ms").to_owned(),
+                    with: format!("linger.ms={linger} and request.timeout.ms={request}"),
+                    allowed: allowed.to_owned(),
+                }
+            }
+            CoreError::Conflict { key, with, allowed } => {
+                let set = self.value(with).is_some();
+                let with = format!("{with}={}{}", self.text(with), if set { "" } else { " (the default)" });
+                ConfigError::Conflict {
+                    key,
+                    value: self.text(key).to_owned(),
+                    with,
+                    allowed: allowed.to_owned(),
+                }
+            }
+            other => ConfigError::Core(other),
+        }
+    }
+}
+
+fn saturated(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+impl Settings {
+    /// The same with a `client.id` in any case: `producer-N`, counted within the process, if none was set.
+    #[must_use]
+    pub fn named(mut self) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        self.client_id.get_or_insert_with(|| format!("producer-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
+        self
+    }
+
+    /// The bootstrap servers as the core takes them.
+    pub fn endpoints(&self) -> Vec<Endpoint<'_>> {
+        self.bootstrap.iter().map(|server| Endpoint { host: &server.host, port: server.port }).collect()
+    }
+
+    /// The core's settings, over [`endpoints`](Self::endpoints). They pass the core's own check.
+    pub fn core<'a>(&'a self, endpoints: &'a [Endpoint<'a>]) -> Core<'a> {
+        let core: Core<'a> = self.core;
+        core.bootstrap(endpoints).client_id(self.client_id.as_deref().unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::keys;
+    use super::*;
+
+    fn config(pairs: &[(&str, &str)]) -> Config {
+        let mut config = Config::new().bootstrap("a:1");
+        config.set_all(pairs.iter().copied()).expect("pairs");
+        config
+    }
+
+    fn refused(pairs: &[(&str, &str)]) -> String {
+        config(pairs).check().expect_err("to be refused").to_string()
+    }
+
+    #[test]
+    fn nothing_set_is_kafkas_producer() {
+        let settings = config(&[]).check().expect("defaults");
+        assert_eq!(settings.warnings, [""; 0]);
+        assert_eq!((settings.buffer_memory, settings.max_block.as_secs()), (32 << 20, 60));
+        assert_eq!(
+            (settings.send_buffer_bytes, settings.receive_buffer_bytes),
+            (Some(131_072), Some(32_768))
+        );
+        let endpoints = settings.endpoints();
+        assert_eq!(endpoints, [Endpoint { host: "a", port: 1 }]);
+        let core = settings.core(&endpoints);
+        // All of the core's own defaults, whose values are the same table's.
+        assert_eq!(core, Core::new(&endpoints).client_id("").seed(core.check().expect("core").seed()));
+    }
+
+    #[test]
+    fn typed_setters_and_names_give_the_same() {
+        let typed = Config::new()
+            .bootstrap("a:1")
+            .acks(Acks::Leader)
+            .linger_ms(7)
+            .enable_idempotence(false)
+            .metadata_recovery(MetadataRecovery::None)
+            .connections_max_idle_ms(-1);
+        let named = config(&[
+            ("acks", "1"),
+            ("linger.ms", "7"),
+            ("enable.idempotence", "false"),
+            ("metadata.recovery.strategy", "none"),
+            ("connections.max.idle.ms", "-1"),
+        ]);
+        assert_eq!(typed, named);
+        let settings = named.check().expect("settings");
+        let endpoints = settings.endpoints();
+        let core = settings.core(&endpoints);
+        let core = core.check().expect("core");
+        assert_eq!((core.acks(), core.linger_ms(), core.idempotence()), (Acks::Leader, 7, false));
+        assert_eq!(
+            (core.metadata_recovery(), core.connections_max_idle_ms()),
+            (MetadataRecovery::None, None)
+        );
+    }
+
+    #[test]
+    fn bad_input_conflicting_properties_name_both_and_the_way_out() {
+        let error = refused(&[("acks", "1"), ("enable.idempotence", "true")]);
+        assert_eq!(error, "acks=1 is in conflict with enable.idempotence=true: acks must be all");
+        let error = refused(&[("retries", "0"), ("enable.idempotence", "true")]);
+        assert!(error.starts_with("retries=0 is in conflict with enable.idempotence=true"), "{error}");
+        let key = "max.in.flight.requests.per.connection";
+        let error = refused(&[(key, "6")]);
+        assert!(
+            error.contains(&format!("{key}=6 is in conflict with enable.idempotence=true (the default)")),
+            "{error}"
+        );
+        let error = refused(&[("delivery.timeout.ms", "1000"), ("linger.ms", "10")]);
+        assert!(error.contains("delivery.timeout.ms=1000"), "{error}");
+        assert!(error.contains("linger.ms=10 and request.timeout.ms=30000"), "{error}");
+    }
+
+    #[test]
+    fn bad_input_features_not_built_yet_parse_and_are_refused_unless_default() {
+        for (name, value) in [
+            ("compression.type", "zstd"),
+            ("security.protocol", "SSL"),
+            ("transactional.id", "t"),
+            ("ssl.truststore.location", "ca.pem"),
+            ("sasl.mechanism", "PLAIN"),
+        ] {
+            let error = refused(&[(name, value)]);
+            assert!(error.contains(&format!("{name}={value}: not built yet")), "{error}");
+        }
+        let defaults =
+            [("compression.type", "none"), ("security.protocol", "plaintext"), ("ssl.key.password", "")];
+        config(&defaults).check().expect("defaults of features not built");
+        // A later default lifts an earlier choice.
+        config(&[("security.protocol", "SSL"), ("security.protocol", "PLAINTEXT")])
+            .check()
+            .expect("overridden");
+    }
+
+    #[test]
+    fn bad_input_typed_values_out_of_range_and_no_servers_are_found_by_check() {
+        let error = Config::new().check().expect_err("no servers").to_string();
+        assert!(error.contains("bootstrap.servers is not set"), "{error}");
+        let base = Config::new().bootstrap("a:1");
+        for (config, key) in [
+            (base.clone().batch_size(1 << 31), "batch.size=2147483648"),
+            (base.clone().max_in_flight(0), "max.in.flight.requests.per.connection=0"),
+            (base.clone().metadata_max_idle_ms(1), "metadata.max.idle.ms=1"),
+            (base.clone().linger_ms(u64::MAX), "linger.ms=18446744073709551615"),
+            (base.bootstrap("a"), "bootstrap.servers=a"),
+        ] {
+            let error = config.check().expect_err(key).to_string();
+            assert!(error.starts_with(key), "{error}");
+        }
+    }
+
+    #[test]
+    fn warnings_name_what_has_no_effect_and_what_was_changed() {
+        let settings = config(&[
+            ("group.id", "g"),
+            ("key.serializer", "org.example.Serializer"),
+            ("acks", "1"),
+            ("linger.ms", "100000"),
+            ("reconnect.backoff.ms", "20"),
+            ("retry.backoff.ms", "5000"),
+            ("bootstrap.servers", "a:1,a:1"),
+        ])
+        .check()
+        .expect("settings");
+        let all = settings.warnings.join("\n");
+        for part in [
+            "group.id",
+            "key.serializer",
+            "enable.idempotence is turned off",
+            "delivery.timeout.ms is raised to 130000",
+            "reconnect.backoff.ms is set without",
+            "retry.backoff.ms is above",
+            "a:1 more than once",
+        ] {
+            assert!(all.contains(part), "{part} in {all}");
+        }
+        assert_eq!(settings.warnings.len(), 7);
+    }
+
+    #[test]
+    fn java_longs_are_taken_and_saturate() {
+        let pairs = [("linger.ms", "9223372036854775807"), ("max.block.ms", "9223372036854775807")];
+        let settings = config(&pairs).check().expect("long");
+        let endpoints = settings.endpoints();
+        let core = settings.core(&endpoints);
+        assert_eq!(core.check().expect("core").linger_ms(), kurier_core::config::MAX_MS);
+        assert_eq!(settings.max_block, Duration::from_millis(i64::MAX.unsigned_abs()));
+    }
+
+    #[test]
+    fn producers_without_a_client_id_are_counted_and_an_empty_one_is_kept() {
+        let number = |settings: Settings| -> u32 {
+            let name = settings.named().client_id.expect("a name");
+            name.strip_prefix("producer-").expect(&name).parse().expect(&name)
+        };
+        let settings = config(&[]).check().expect("settings");
+        assert!(number(settings.clone()) < number(settings));
+        let empty = config(&[("client.id", "")]).check().expect("settings").named();
+        assert_eq!(empty.client_id.as_deref(), Some(""));
+    }
+
+    #[test]
+    fn every_key_has_a_default_of_its_own_kind_and_one_place_in_the_table() {
+        let mut names = std::collections::BTreeSet::new();
+        for key in keys::keys() {
+            assert!(names.insert(key.name), "{} twice", key.name);
+            assert!(key.default.is_none_or(|default| key.kind.accepts(default)), "{}", key.name);
+        }
+        for other in keys::FOREIGN {
+            assert!(names.insert(other), "{other} twice");
+        }
+        for (other, kafka) in keys::OTHER_NAMES {
+            assert!(names.insert(other) && find(kafka).is_some(), "{other} -> {kafka}");
+        }
+    }
+}
