@@ -1,2 +1,3 @@
 //! What the scenarios, vector tests and real brokers share.
+pub mod messages;
 pub mod vectors;

@@ -18,11 +18,16 @@
         clippy::unwrap_used
     )
 )]
+#![cfg_attr(
+    test,
+    allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_possible_wrap)
+)]
 
 pub mod api_versions;
 pub mod error_code;
 pub mod header;
 pub mod init_producer_id;
+pub mod item;
 pub mod metadata;
 pub mod primitive;
 pub mod produce;
@@ -41,6 +46,7 @@ pub mod list_offsets;
 pub mod registry;
 
 pub use error_code::ErrorCode;
+pub use item::{Damage, Item};
 pub use schema::{Api, Message};
 pub use sink::{Counter, Flat, Sink};
-pub use walk::{Damage, Item, Walker};
+pub use walk::Walker;

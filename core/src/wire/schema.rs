@@ -332,3 +332,37 @@ pub(super) mod short {
     pub(in super::super) const MINUS_ONE: Preset = preset(-1);
     pub(in super::super) const NULL: Preset = Preset::Null;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{api_versions, produce};
+
+    #[test]
+    fn the_highest_version_both_sides_speak_is_chosen() {
+        let api = produce::API;
+        assert_eq!(api.common(0, 7), Some(7));
+        assert_eq!(api.common(0, 99), Some(13));
+        assert_eq!(api.common(13, 20), Some(13));
+        assert_eq!(api.common(0, 2), None, "too old");
+        assert_eq!(api.common(14, 20), None, "too new");
+        assert_eq!(api.common(9, 5), None, "an empty range");
+    }
+
+    #[test]
+    fn the_answer_to_api_versions_has_the_old_header_in_every_version() {
+        assert_eq!((produce::API.request_header(8), produce::API.response_header(8)), (1, 0));
+        assert_eq!((produce::API.request_header(9), produce::API.response_header(9)), (2, 1));
+        assert_eq!((api_versions::API.request_header(3), api_versions::API.response_header(3)), (2, 0));
+    }
+
+    #[test]
+    fn a_container_knows_how_many_fields_are_inside() {
+        use produce::response::{MESSAGE, NAME, PARTITION_RESPONSES, RECORD_ERRORS, RESPONSES};
+        let inside = |id| MESSAGE.field(id).map(Field::inside);
+        assert_eq!(inside(NAME), Some(0));
+        assert_eq!(inside(RECORD_ERRORS), Some(2));
+        assert_eq!(inside(PARTITION_RESPONSES), Some(12));
+        assert_eq!(inside(RESPONSES), Some(15));
+    }
+}

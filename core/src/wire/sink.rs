@@ -178,3 +178,62 @@ impl<'s, 'a, S: Sink<'a> + ?Sized> Emit<'s, S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{header, produce};
+
+    fn request<'a>(sink: &mut dyn Sink<'a>, records: &'a [u8]) {
+        header::emit_request(sink, &produce::API, 9, 7, Some("me"));
+        produce::emit_begin(sink, 9, None, -1, 1000, 1);
+        produce::emit_topic(sink, 9, "t", &[0; 16], 1);
+        produce::emit_partition(sink, 9, 3, records);
+        produce::emit_topic_end(sink, 9);
+        produce::emit_end(sink, 9);
+    }
+
+    /// Remembers where the borrowed bytes lie.
+    #[derive(Default)]
+    struct Borrowed<'a>(std::vec::Vec<&'a [u8]>);
+    impl<'a> Sink<'a> for Borrowed<'a> {
+        fn small(&mut self, bytes: &[u8]) {
+            assert!(bytes.len() <= 16);
+        }
+        fn borrowed(&mut self, bytes: &'a [u8]) {
+            self.0.push(bytes);
+        }
+    }
+
+    #[test]
+    fn the_length_that_goes_first_is_that_of_the_bytes_that_follow() {
+        let records = [0xab; 200];
+        let mut counter = Counter::new();
+        request(&mut counter, &records);
+        let mut buffer = [0; 512];
+        let mut flat = Flat::new(&mut buffer);
+        request(&mut flat, &records);
+        let written = flat.written().unwrap();
+        assert_eq!(written.len(), counter.len());
+        assert_eq!(counter.size_field(), Some((written.len() as i32).to_be_bytes()));
+    }
+
+    #[test]
+    fn batch_bytes_are_borrowed_not_copied() {
+        let records = [0xab; 200];
+        let mut borrowed = Borrowed::default();
+        request(&mut borrowed, &records);
+        assert!(borrowed.0.iter().any(|bytes| bytes.as_ptr_range() == records.as_ptr_range()));
+    }
+
+    #[test]
+    fn a_buffer_that_is_too_small_says_so_and_is_not_overrun() {
+        let records = [0xab; 200];
+        for len in 0..200 {
+            let mut buffer = [0; 200];
+            let mut flat = Flat::new(&mut buffer[..len]);
+            request(&mut flat, &records);
+            assert_eq!(flat.written(), None);
+        }
+    }
+}

@@ -15,12 +15,16 @@
 //!
 //! Invariants: no more than `left` bytes of the input are taken; every call takes input, returns an item of a
 //! count that was checked against the bytes left, or ends; after damage every call answers the same damage.
+mod frames;
+mod read;
+#[cfg(test)]
+mod tests;
+
 use super::{
-    primitive::{Token, token},
+    item::{Damage, Item},
+    primitive::Token,
     schema::{Field, Kind, MAX_DEPTH, Message},
 };
-use core::fmt;
-use nom::{Err, bytes::streaming::take};
 
 /// Open levels: the message and its containers.
 const LEVELS: usize = MAX_DEPTH + 1;
@@ -32,127 +36,6 @@ const TAGS: u8 = 0xfe;
 const ROOT: u8 = 0xff;
 /// Kafka's limit of a string, in bytes.
 const MAX_TEXT: u32 = 0x7fff;
-
-/// One thing found in a message. `field` is the id of the field, see the `response` module of each API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Item<'a> {
-    /// The input ends inside a token or text. Call again with what is left of it (at most 15 bytes) and more.
-    NeedMore,
-    /// A number or a truth value (0 or 1).
-    Int {
-        /// Which field.
-        field: u8,
-        /// Its value, sign-extended.
-        value: i64,
-    },
-    /// A UUID.
-    Uuid {
-        /// Which field.
-        field: u8,
-        /// Most significant byte first.
-        value: &'a [u8; 16],
-    },
-    /// A piece of a text or of bytes; of an empty one there is one empty piece. Not checked for UTF-8.
-    Chunk {
-        /// Which field.
-        field: u8,
-        /// The piece.
-        chunk: &'a [u8],
-        /// It is the first piece.
-        first: bool,
-        /// It is the last piece.
-        last: bool,
-        /// Length of the whole, in bytes.
-        total: u32,
-    },
-    /// The field is null.
-    Null {
-        /// Which field.
-        field: u8,
-    },
-    /// An array begins. A tagged one may come more than once; the last one counts.
-    Begin {
-        /// Which field.
-        field: u8,
-        /// Number of elements, at most the bytes left in the message.
-        count: u32,
-    },
-    /// A struct begins: an array's element, or a field of its own.
-    Element {
-        /// Which field, or the array's.
-        field: u8,
-    },
-    /// The struct is complete, its tagged fields included.
-    ElementEnd {
-        /// As in [`Element`](Self::Element).
-        field: u8,
-    },
-    /// The array is complete.
-    End {
-        /// Which field.
-        field: u8,
-    },
-    /// A piece of an unknown tagged field, only after [`Walker::verbose`]. Belongs to the innermost open struct.
-    #[cfg(feature = "reverse")]
-    Unknown {
-        /// Its tag.
-        tag: u32,
-        /// The piece; of an empty one there is one empty piece.
-        chunk: &'a [u8],
-        /// It is the last piece.
-        last: bool,
-    },
-    /// A piece of what follows the last field, only after [`Walker::verbose`].
-    #[cfg(feature = "reverse")]
-    Trailing {
-        /// The piece, never empty.
-        chunk: &'a [u8],
-    },
-    /// The message and what followed it were taken; the input now begins with what comes after the frame.
-    Done,
-}
-
-/// Why a message cannot be read. The stream it came from is of no use any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Damage {
-    /// The frame ends before the message does.
-    Truncated,
-    /// A text, bytes or an unknown tagged field longer than what is left of the frame.
-    LengthBeyondEnd,
-    /// An array with more elements than bytes are left.
-    CountBeyondEnd,
-    /// A varint of more than five bytes.
-    VarintTooLong,
-    /// Null, or a negative length, where the field cannot be null.
-    NotNullable,
-    /// A string of more than 32767 bytes.
-    TextTooLong,
-    /// A tag that is known, but not in this version.
-    TagOfOtherVersion,
-    /// More than 65535 tagged fields in one struct.
-    TooManyTags,
-    /// More levels than a table may have. No table has.
-    TooDeep,
-}
-
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Truncated => "the frame ends before the message does",
-            Self::LengthBeyondEnd => "a length runs beyond the end of the frame",
-            Self::CountBeyondEnd => "an array counts more elements than there are bytes",
-            Self::VarintTooLong => "a varint is longer than five bytes",
-            Self::NotNullable => "a field that cannot be null is null",
-            Self::TextTooLong => "a string is longer than 32767 bytes",
-            Self::TagOfOtherVersion => "a tagged field does not belong to this version",
-            Self::TooManyTags => "a struct has more than 65535 tagged fields",
-            Self::TooDeep => "a message is nested deeper than its table allows",
-        })
-    }
-}
-
-impl core::error::Error for Damage {}
 
 /// Why a step did not get to an item.
 enum Stop {
@@ -534,121 +417,5 @@ impl Walker {
             }
         }
         Ok(Item::Done)
-    }
-
-    /// What has arrived of the `chunk` bytes; empty only if there are none.
-    fn piece<'a>(&mut self, input: &mut &'a [u8]) -> Result<&'a [u8], Stop> {
-        if input.is_empty() && self.chunk > 0 {
-            return Err(Stop::More);
-        }
-        let len = usize::try_from(self.chunk).unwrap_or(usize::MAX).min(input.len());
-        let (chunk, rest) = input.split_at_checked(len).ok_or(Stop::More)?;
-        self.took(input, rest);
-        // `len` is at most `chunk`, and `chunk` at most `left`.
-        self.chunk = self.chunk.saturating_sub(u32::try_from(len).unwrap_or(u32::MAX));
-        Ok(chunk)
-    }
-
-    /// A length or count; `None` is null.
-    fn length(&mut self, input: &mut &[u8], classic: Token) -> Result<Option<u32>, Stop> {
-        if !self.flexible {
-            return Ok(u32::try_from(self.token(input, classic)?).ok());
-        }
-        // One more than the length; zero is null, and so is what is negative to Kafka.
-        let length = self.token(input, Token::Varint)?.checked_sub(1);
-        Ok(length.and_then(|length| i32::try_from(length).ok()).and_then(|length| u32::try_from(length).ok()))
-    }
-
-    fn token(&mut self, input: &mut &[u8], kind: Token) -> Result<i64, Stop> {
-        let seen = self.in_view(input);
-        match token(kind, seen) {
-            Ok((after, value)) => {
-                self.took_of(input, seen, after);
-                Ok(value)
-            }
-            Err(error) => Err(self.stop(error, seen)),
-        }
-    }
-
-    fn uuid<'a>(&mut self, input: &mut &'a [u8]) -> Result<&'a [u8; 16], Stop> {
-        let seen = self.in_view(input);
-        match take::<_, _, ()>(16usize)(seen) {
-            Ok((after, bytes)) => {
-                self.took_of(input, seen, after);
-                // Always 16 bytes.
-                <&[u8; 16]>::try_from(bytes).map_err(|_| Damage::Truncated.into())
-            }
-            Err(error) => Err(self.stop(error, seen)),
-        }
-    }
-
-    /// The part of the input that belongs to this frame.
-    fn in_view<'a>(&self, input: &&'a [u8]) -> &'a [u8] {
-        let left = usize::try_from(self.left).unwrap_or(usize::MAX);
-        input.get(..left).unwrap_or(input)
-    }
-
-    fn stop(&self, error: Err<()>, seen: &[u8]) -> Stop {
-        match error {
-            Err::Incomplete(_) if u32::try_from(seen.len()).is_ok_and(|len| len < self.left) => Stop::More,
-            Err::Incomplete(_) => Damage::Truncated.into(),
-            Err::Error(()) | Err::Failure(()) => Damage::VarintTooLong.into(),
-        }
-    }
-
-    /// `after` is what follows in `seen`, which is the front of `input`.
-    fn took_of(&mut self, input: &mut &[u8], seen: &[u8], after: &[u8]) {
-        let rest = input.get(seen.len().saturating_sub(after.len())..).unwrap_or_default();
-        self.took(input, rest);
-    }
-
-    /// `rest` is what follows in `input`.
-    fn took<'a>(&mut self, input: &mut &'a [u8], rest: &'a [u8]) {
-        let len = input.len().saturating_sub(rest.len());
-        self.left = self.left.saturating_sub(u32::try_from(len).unwrap_or(u32::MAX));
-        *input = rest;
-    }
-
-    fn field(&self, at: u8) -> Result<&'static Field, Damage> {
-        self.message.field(at).ok_or(Damage::TooDeep)
-    }
-
-    /// The first field behind the struct `container`.
-    fn end_of(&self, container: u8) -> u8 {
-        match self.message.field(container) {
-            Some(field) => container.saturating_add(1).saturating_add(field.inside()),
-            // Fewer than 128.
-            None => u8::try_from(self.message.fields().len()).unwrap_or(TAGS),
-        }
-    }
-
-    fn top(&self) -> Frame {
-        let [bottom, ..] = self.frames;
-        self.frames.get(usize::from(self.depth)).copied().unwrap_or(bottom)
-    }
-
-    fn set_top(&mut self, frame: Frame) {
-        if let Some(top) = self.frames.get_mut(usize::from(self.depth)) {
-            *top = frame;
-        }
-    }
-
-    fn go_on_at(&mut self, cursor: u8) {
-        if let Some(top) = self.frames.get_mut(usize::from(self.depth)) {
-            top.cursor = cursor;
-        }
-    }
-
-    fn push(&mut self, frame: Frame) -> Result<(), Damage> {
-        if usize::from(self.depth) >= MAX_DEPTH {
-            return Err(Damage::TooDeep);
-        }
-        self.depth = self.depth.saturating_add(1);
-        self.set_top(frame);
-        Ok(())
-    }
-
-    fn pop(&mut self) {
-        self.depth = self.depth.saturating_sub(1);
     }
 }
