@@ -1,3 +1,5 @@
 //! What the scenarios, vector tests and real brokers share.
 pub mod messages;
 pub mod vectors;
+
+pub use kurier_kafka as kafka;
