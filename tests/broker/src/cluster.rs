@@ -1,0 +1,346 @@
+//! A cluster of brokers, sans I/O: bytes of connections in, bytes out, the time handed in.
+//!
+//! It reads no clock and no randomness, and starts no thread: the same calls give the same bytes.
+//!
+//! ```
+//! use kurier_broker::{Cluster, Settings, TopicConfig};
+//! let mut cluster = Cluster::new(Settings::default());
+//! cluster.add_broker(1, "127.0.0.1", 9092);
+//! cluster.create_topic("lines", 3, TopicConfig::default()).unwrap();
+//! let connection = cluster.open(1).unwrap();
+//! // ApiVersions 0, correlation id 7, null client id
+//! let request = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff];
+//! cluster.handle(connection, &request, 1_700_000_000_000).unwrap();
+//! let answer = cluster.take_output(connection);
+//! assert_eq!(answer[4..10], [0, 0, 0, 7, 0, 0]);
+//! ```
+use std::collections::BTreeMap;
+
+use crate::bytes::Uuid;
+use crate::connection::Connection;
+use crate::error::{Close, ErrorCode};
+use crate::request::{Fault, Injector, RequestInfo};
+use crate::settings::{Settings, TopicConfig};
+use crate::state::{Broker, Partition, Running, State};
+
+/// Names a connection; never used again by its cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(u64);
+
+/// The brokers of a cluster, with their connections.
+pub struct Cluster {
+    pub(crate) state: State,
+    connections: BTreeMap<ConnectionId, Connection>,
+    opened: u64,
+    requests: u64,
+    injector: Option<Injector>,
+    /// Connections that have something new for their owner.
+    changed: Vec<ConnectionId>,
+    /// Connections that a broker's restart set going.
+    resumed: Vec<ConnectionId>,
+    /// What `state.appends` was when waiting fetches were last looked at.
+    seen_appends: u64,
+}
+
+impl Cluster {
+    /// A cluster without brokers.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            state: State::new(settings),
+            connections: BTreeMap::new(),
+            opened: 0,
+            requests: 0,
+            injector: None,
+            changed: Vec::new(),
+            resumed: Vec::new(),
+            seen_appends: 0,
+        }
+    }
+
+    /// Adds a broker that runs, under the address that Metadata tells.
+    pub fn add_broker(&mut self, id: i32, host: &str, port: u16) {
+        self.state.brokers.retain(|broker| broker.id != id);
+        let (host, port) = (host.to_owned(), i32::from(port));
+        self.state.brokers.push(Broker { id, host, port, running: Running::Up, fenced: false });
+        self.state.brokers.sort_by_key(|broker| broker.id);
+    }
+
+    /// Every request is shown to `injector` before it is carried out; what it returns is done to it.
+    pub fn inject(&mut self, injector: impl FnMut(&RequestInfo<'_>) -> Option<Fault> + Send + 'static) {
+        self.injector = Some(Box::new(injector));
+    }
+
+    /// Every request is shown to `observer`; replaces what was injected.
+    pub fn observe(&mut self, mut observer: impl FnMut(&RequestInfo<'_>) + Send + 'static) {
+        self.inject(move |request| {
+            observer(request);
+            None
+        });
+    }
+
+    /// No faults any more.
+    pub fn inject_nothing(&mut self) {
+        self.injector = None;
+    }
+
+    /// Opens a connection to a broker; `None` if it is down or unknown. A paused broker accepts, as its kernel does.
+    pub fn open(&mut self, broker: i32) -> Option<ConnectionId> {
+        self.state.broker(broker).filter(|broker| broker.running != Running::Down)?;
+        self.opened += 1;
+        let id = ConnectionId(self.opened);
+        self.connections.insert(id, Connection::new(broker));
+        Some(id)
+    }
+
+    /// Takes bytes from a connection's peer. `now` is Unix time in ms and never goes back.
+    ///
+    /// # Errors
+    /// The connection ends; its output so far is still to be sent.
+    pub fn handle(&mut self, id: ConnectionId, bytes: &[u8], now: i64) -> Result<(), Close> {
+        self.drive(id, bytes, now);
+        self.wake_waiting(now);
+        match self.connections.get(&id) {
+            Some(connection) => connection.closed.map_or(Ok(()), Err),
+            None => Err(Close::Gone),
+        }
+    }
+
+    /// Lets time pass: delayed answers, throttled connections, waiting fetches.
+    pub fn poll(&mut self, now: i64) {
+        let is_due = |connection: &Connection| connection.deadline().is_some_and(|at| at <= now);
+        let due: Vec<_> = self.connections.iter().filter(|(_, c)| is_due(c)).map(|(&id, _)| id).collect();
+        due.into_iter().for_each(|id| self.drive(id, &[], now));
+        std::mem::take(&mut self.resumed).into_iter().for_each(|id| self.drive(id, &[], now));
+        self.wake_waiting(now);
+    }
+
+    /// When [`Self::poll`] has something to do, in ms; `None` if only bytes can change anything.
+    pub fn next_deadline(&self) -> Option<i64> {
+        if !self.resumed.is_empty() {
+            return Some(i64::MIN);
+        }
+        self.connections.values().filter_map(Connection::deadline).min()
+    }
+
+    /// What is to be sent to the connection's peer, taken away.
+    pub fn take_output(&mut self, id: ConnectionId) -> Vec<u8> {
+        self.output(id).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// What is to be sent to the connection's peer; whoever sends it drains it.
+    pub fn output(&mut self, id: ConnectionId) -> Option<&mut Vec<u8>> {
+        self.connections.get_mut(&id).map(|connection| &mut connection.output)
+    }
+
+    /// Why the broker closed the connection, if it did.
+    pub fn closed(&self, id: ConnectionId) -> Option<Close> {
+        self.connections.get(&id).map_or(Some(Close::Gone), |connection| connection.closed)
+    }
+
+    /// Whether the broker would read more of the connection now: not while it is paused, throttled, hangs, or holds an
+    /// answer back.
+    pub fn is_reading(&self, id: ConnectionId) -> bool {
+        let up = |connection: &&Connection| self.running(connection.broker) == Some(Running::Up);
+        self.connections.get(&id).filter(up).is_some_and(Connection::is_reading)
+    }
+
+    /// Forgets a connection.
+    pub fn close(&mut self, id: ConnectionId) {
+        self.connections.remove(&id);
+    }
+
+    /// Connections that got output or were closed since the last call, each perhaps more than once.
+    pub fn take_changed(&mut self) -> Vec<ConnectionId> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Requests served so far.
+    pub fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    fn drive(&mut self, id: ConnectionId, bytes: &[u8], now: i64) {
+        let Self { state, connections, requests, injector, changed, .. } = self;
+        let Some(connection) = connections.get_mut(&id) else { return };
+        let paused = state.broker(connection.broker).is_none_or(|broker| broker.running != Running::Up);
+        let before = connection.output.len();
+        connection.take(bytes, paused, &mut crate::connection::Around { state, injector, requests, id, now });
+        if connection.output.len() != before || connection.closed.is_some() {
+            changed.push(id);
+        }
+    }
+
+    /// Fetches wait for appends, on any connection.
+    fn wake_waiting(&mut self, now: i64) {
+        if self.seen_appends == self.state.appends {
+            return;
+        }
+        self.seen_appends = self.state.appends;
+        let waiting: Vec<_> =
+            self.connections.iter().filter(|(_, c)| c.is_waiting()).map(|(&id, _)| id).collect();
+        waiting.into_iter().for_each(|id| self.drive(id, &[], now));
+    }
+
+    /// Creates a topic, its leaders spread over the brokers.
+    ///
+    /// # Errors
+    /// INVALID_TOPIC_EXCEPTION: the name is not allowed, or there.
+    pub fn create_topic(
+        &mut self,
+        name: &str,
+        partitions: i32,
+        config: TopicConfig,
+    ) -> Result<Uuid, ErrorCode> {
+        self.state.create(name, partitions, config)
+    }
+
+    /// Deletes a topic with its records; answers whether it was there. One of the same name has another id.
+    pub fn delete_topic(&mut self, name: &str) -> bool {
+        self.state.delete(name).is_some()
+    }
+
+    /// Adds partitions until there are `count`; answers whether the topic is there.
+    pub fn grow_topic(&mut self, name: &str, count: i32) -> bool {
+        let Some(mut topic) = self.state.delete(name) else { return false };
+        self.state.grow(&mut topic, count);
+        let at = self.state.topics.partition_point(|other| other.name < topic.name);
+        self.state.topics.insert(at, topic);
+        true
+    }
+
+    /// Changes a topic's configuration; answers whether it is there.
+    pub fn configure_topic(&mut self, name: &str, change: impl FnOnce(&mut TopicConfig)) -> bool {
+        self.state.topic_mut(name).map(|topic| change(&mut topic.config)).is_some()
+    }
+
+    /// Names of the topics, sorted.
+    pub fn topics(&self) -> impl Iterator<Item = &str> {
+        self.state.topics.iter().map(|topic| topic.name.as_str())
+    }
+
+    /// A topic's id.
+    pub fn topic_id(&self, name: &str) -> Option<Uuid> {
+        self.state.topic(name).map(|topic| topic.id)
+    }
+
+    /// How many partitions a topic has, 0 if it is not there.
+    pub fn partitions(&self, name: &str) -> i32 {
+        self.state.topic(name).map_or(0, |topic| topic.partitions.len() as i32)
+    }
+
+    pub(crate) fn partition(&self, topic: &str, partition: i32) -> Option<&Partition> {
+        self.state.topic(topic)?.partition(partition)
+    }
+
+    fn partition_mut(&mut self, topic: &str, partition: i32) -> Option<&mut Partition> {
+        self.state.topic_mut(topic)?.partition_mut(partition)
+    }
+
+    /// The partition's leader and leader epoch; the leader is -1 if there is none.
+    pub fn leader(&self, topic: &str, partition: i32) -> Option<(i32, i32)> {
+        self.partition(topic, partition).map(|partition| (partition.leader, partition.leader_epoch))
+    }
+
+    /// Makes `broker` the leader (-1: none) with the next leader epoch; it becomes a replica in sync if it was none.
+    /// Answers whether the partition is there.
+    pub fn move_leader(&mut self, topic: &str, partition: i32, broker: i32) -> bool {
+        let Some(partition) = self.partition_mut(topic, partition) else { return false };
+        partition.leader = broker;
+        partition.leader_epoch += 1;
+        for set in [&mut partition.replicas, &mut partition.isr] {
+            if broker >= 0 && !set.contains(&broker) {
+                set.push(broker);
+            }
+        }
+        true
+    }
+
+    /// Names the replicas and which of them are in sync. Answers whether the partition is there.
+    pub fn set_replicas(&mut self, topic: &str, partition: i32, replicas: &[i32], in_sync: &[i32]) -> bool {
+        let Some(partition) = self.partition_mut(topic, partition) else { return false };
+        partition.replicas = replicas.to_vec();
+        partition.isr = in_sync.to_vec();
+        true
+    }
+
+    /// Moves the log's start to `offset` as DeleteRecords does. Answers the start it has then.
+    pub fn delete_records(&mut self, topic: &str, partition: i32, offset: i64) -> Option<i64> {
+        let log = &mut self.partition_mut(topic, partition)?.log;
+        log.delete_before(offset);
+        Some(log.start())
+    }
+
+    /// Loses the batches from the one that holds `offset` on, as when a follower without them becomes leader.
+    /// Answers the log's end then.
+    pub fn truncate(&mut self, topic: &str, partition: i32, offset: i64) -> Option<i64> {
+        let log = &mut self.partition_mut(topic, partition)?.log;
+        log.truncate(offset);
+        Some(log.end())
+    }
+
+    /// Whether a broker runs.
+    pub fn running(&self, broker: i32) -> Option<Running> {
+        self.state.broker(broker).map(|broker| broker.running)
+    }
+
+    /// Stops a broker's process as SIGSTOP does: connections stay, nothing is read or answered.
+    pub fn pause(&mut self, broker: i32) {
+        if let Some(broker) = self.state.broker_mut(broker) {
+            broker.running = Running::Paused;
+        }
+    }
+
+    /// Ends a broker as kill -9 does: its connections are closed. Metadata still names it until [`Self::fence`].
+    pub fn kill(&mut self, broker: i32) {
+        if let Some(broker) = self.state.broker_mut(broker) {
+            broker.running = Running::Down;
+        }
+        for (&id, connection) in &mut self.connections {
+            if connection.broker == broker && connection.closed.is_none() {
+                connection.closed = Some(Close::BrokerDown);
+                self.changed.push(id);
+            }
+        }
+    }
+
+    /// The controller takes a broker out: it leaves every in-sync set, and what it led gets the next replica in sync, or
+    /// no leader. The last one in sync stays in the set.
+    pub fn fence(&mut self, id: i32) {
+        if let Some(broker) = self.state.broker_mut(id) {
+            broker.fenced = true;
+        }
+        let alive: Vec<i32> = self.state.alive().map(|broker| broker.id).collect();
+        for partition in self.state.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+            if partition.isr.len() > 1 {
+                partition.isr.retain(|&replica| replica != id);
+            }
+            if partition.leader == id {
+                let heir = partition
+                    .replicas
+                    .iter()
+                    .find(|replica| partition.isr.contains(replica) && alive.contains(replica));
+                partition.leader = heir.copied().unwrap_or(-1);
+                partition.leader_epoch += 1;
+            }
+        }
+    }
+
+    /// A broker runs again (after [`Self::pause`], [`Self::kill`]), is in sync where it is a replica, and leads what
+    /// nobody leads. What came in while it was paused is served at the next [`Self::poll`].
+    pub fn restart(&mut self, id: i32) {
+        let Some(broker) = self.state.broker_mut(id) else { return };
+        broker.running = Running::Up;
+        broker.fenced = false;
+        for partition in self.state.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+            if partition.replicas.contains(&id) && !partition.isr.contains(&id) {
+                partition.isr.push(id);
+            }
+            if partition.leader == -1 && partition.isr.contains(&id) {
+                partition.leader = id;
+                partition.leader_epoch += 1;
+            }
+        }
+        let own = self.connections.iter().filter(|(_, connection)| connection.broker == id);
+        self.resumed.extend(own.map(|(&id, _)| id));
+    }
+}

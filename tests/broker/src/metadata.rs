@@ -1,0 +1,243 @@
+//! Metadata: brokers, topics, leaders; topics that do not exist are created on demand.
+//!
+//! Source: `KafkaApis.handleTopicMetadataRequest`, `KRaftMetadataCache`, `DefaultAutoTopicCreationManager` of Kafka 4.3;
+//! versions 0-13. A created topic is there with the next request, as if the controller were fast.
+use std::borrow::Cow;
+
+use crate::bytes::{Malformed, Reader, Uuid, Writer};
+use crate::error::ErrorCode;
+use crate::state::{Partition, State, Topic, is_internal, is_valid_name};
+
+/// A Metadata request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MetadataRequest<'a> {
+    /// The topics asked for; all if `None`.
+    pub topics: Option<Vec<MetadataTopic<'a>>>,
+    /// Whether missing topics may be created; true before version 4.
+    pub allow_auto_topic_creation: bool,
+    /// Asked in versions 8-10.
+    pub include_cluster_authorized_operations: bool,
+    /// Asked from version 8 on.
+    pub include_topic_authorized_operations: bool,
+}
+
+/// A topic asked for, by name or (from version 12 on) by id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MetadataTopic<'a> {
+    /// All zero if asked for by name.
+    pub id: Uuid,
+    /// None if asked for by id.
+    pub name: Option<Cow<'a, str>>,
+}
+
+impl<'a> MetadataRequest<'a> {
+    pub(crate) fn read(r: &mut Reader<'a>, version: i16) -> Result<Self, Malformed> {
+        let count =
+            if version == 0 { Some(r.count()?).filter(|&count| count > 0) } else { r.nullable_count()? };
+        let mut topics = count.map(|_| Vec::new());
+        for _ in 0..count.unwrap_or(0) {
+            let id = if version >= 10 { r.uuid()? } else { [0; 16] };
+            let name = if version >= 10 { r.nullable_string()? } else { Some(r.string()?) };
+            r.end()?;
+            topics.get_or_insert_default().push(MetadataTopic { id, name });
+        }
+        let request = Self {
+            topics,
+            allow_auto_topic_creation: version < 4 || r.bool()?,
+            include_cluster_authorized_operations: (8..=10).contains(&version) && r.bool()?,
+            include_topic_authorized_operations: version >= 8 && r.bool()?,
+        };
+        r.end()?;
+        Ok(request)
+    }
+}
+
+/// One topic of the answer.
+#[derive(Debug)]
+pub(crate) enum Found<'s> {
+    Known(&'s Topic),
+    /// With the name or the id it was asked for by.
+    Missing(ErrorCode, Option<String>, Uuid),
+}
+
+/// Creates what is missing and may be created (unless told to `only_look`); such topics are still answered as unknown
+/// this time.
+pub(crate) fn handle<'s>(
+    state: &'s mut State,
+    request: &MetadataRequest<'_>,
+    version: i16,
+    only_look: bool,
+) -> Vec<Found<'s>> {
+    let Some(topics) = &request.topics else { return state.topics.iter().map(Found::Known).collect() };
+    if version < 12 && topics.iter().any(|topic| topic.name.is_none() || topic.id != [0; 16]) {
+        let refused = |topic: &MetadataTopic<'_>| {
+            Found::Missing(
+                ErrorCode::INVALID_REQUEST,
+                Some(topic.name.as_deref().unwrap_or_default().to_owned()),
+                topic.id,
+            )
+        };
+        return topics.iter().map(refused).collect();
+    }
+    let by_id = topics.iter().any(|topic| topic.id != [0; 16]);
+    let mut created = Vec::new();
+    if !by_id && !only_look && state.settings.auto_create_topics && request.allow_auto_topic_creation {
+        let (partitions, config) = (state.settings.num_partitions, state.settings.topic_defaults);
+        for name in topics.iter().filter_map(|topic| topic.name.as_deref()) {
+            if state.topic(name).is_none()
+                && !is_internal(name)
+                && state.create(name, partitions, config).is_ok()
+            {
+                created.push(name);
+            }
+        }
+    }
+    let state = &*state;
+    let mut asked: Vec<&MetadataTopic<'_>> = Vec::with_capacity(topics.len());
+    for topic in topics {
+        if !asked.iter().any(|seen| seen.id == topic.id && seen.name == topic.name) {
+            asked.push(topic);
+        }
+    }
+    let find = |topic: &MetadataTopic<'_>| {
+        if by_id {
+            let missing = || Found::Missing(ErrorCode::UNKNOWN_TOPIC_ID, None, topic.id);
+            return (topic.id != [0; 16])
+                .then(|| state.topic_by_id(&topic.id).map_or_else(missing, Found::Known));
+        }
+        let name = topic.name.as_deref()?;
+        Some(match state.topic(name).filter(|_| !created.contains(&name)) {
+            Some(known) => Found::Known(known),
+            None => {
+                let valid = is_valid_name(name);
+                let error = if valid {
+                    ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+                } else {
+                    ErrorCode::INVALID_TOPIC_EXCEPTION
+                };
+                Found::Missing(error, Some(name.to_owned()), [0; 16])
+            }
+        })
+    };
+    asked.into_iter().filter_map(find).collect()
+}
+
+/// The bits of the operations on a topic that a broker without an authorizer allows.
+const TOPIC_OPERATIONS: i32 = 0xdf8;
+/// The same of the cluster.
+const CLUSTER_OPERATIONS: i32 = 0x1fa0;
+
+/// Writes the answer's body; `forced` replaces every topic's error.
+pub(crate) fn write(
+    w: &mut Writer<'_>,
+    version: i16,
+    request: &MetadataRequest<'_>,
+    topics: &[Found<'_>],
+    about: &About<'_>,
+    forced: Option<ErrorCode>,
+) {
+    if version >= 3 {
+        w.i32(about.throttle_ms);
+    }
+    w.count(about.brokers.len());
+    for (id, host, port) in about.brokers {
+        w.i32(*id);
+        w.string(host);
+        w.i32(*port);
+        if version >= 1 {
+            w.nullable_string(None);
+        }
+        w.end();
+    }
+    if version >= 2 {
+        w.nullable_string(Some(about.cluster_id));
+    }
+    if version >= 1 {
+        // Kafka names any broker here: clients do not speak to controllers any more.
+        w.i32(about.brokers.first().map_or(-1, |&(id, _, _)| id));
+    }
+    w.count(topics.len());
+    for topic in topics {
+        write_topic(w, version, topic, about, forced, request.include_topic_authorized_operations);
+    }
+    if (8..=10).contains(&version) {
+        w.i32(if request.include_cluster_authorized_operations { CLUSTER_OPERATIONS } else { i32::MIN });
+    }
+    if version >= 13 {
+        w.i16(0);
+    }
+    w.end();
+}
+
+/// What an answer says beside its topics.
+#[derive(Debug)]
+pub(crate) struct About<'a> {
+    pub(crate) throttle_ms: i32,
+    pub(crate) cluster_id: &'a str,
+    /// Those that are not fenced.
+    pub(crate) brokers: &'a [(i32, String, i32)],
+}
+
+fn write_topic(
+    w: &mut Writer<'_>,
+    version: i16,
+    topic: &Found<'_>,
+    about: &About<'_>,
+    forced: Option<ErrorCode>,
+    operations: bool,
+) {
+    let (error, name, id, internal, partitions) = match topic {
+        Found::Known(topic) => (
+            ErrorCode::NONE,
+            Some(topic.name.as_str()),
+            topic.id,
+            topic.is_internal(),
+            topic.partitions.as_slice(),
+        ),
+        Found::Missing(error, name, id) => {
+            (*error, name.as_deref(), *id, name.as_deref().is_some_and(is_internal), Default::default())
+        }
+    };
+    w.i16(forced.unwrap_or(error).0);
+    if version >= 12 {
+        w.nullable_string(name);
+    } else {
+        w.string(name.unwrap_or_default());
+    }
+    if version >= 10 {
+        w.uuid(&id);
+    }
+    if version >= 1 {
+        w.bool(internal);
+    }
+    let partitions = if forced.is_some() { Default::default() } else { partitions };
+    w.count(partitions.len());
+    for (index, partition) in (0i32..).zip(partitions) {
+        write_partition(w, version, index, partition, about);
+    }
+    if version >= 8 {
+        let known = matches!(topic, Found::Known(_));
+        w.i32(if operations && known { TOPIC_OPERATIONS } else { i32::MIN });
+    }
+    w.end();
+}
+
+fn write_partition(w: &mut Writer<'_>, version: i16, index: i32, partition: &Partition, about: &About<'_>) {
+    let alive = |id: i32| about.brokers.iter().any(|&(broker, _, _)| broker == id);
+    let leader = Some(partition.leader).filter(|&leader| alive(leader));
+    w.i16(leader.map_or(ErrorCode::LEADER_NOT_AVAILABLE, |_| ErrorCode::NONE).0);
+    w.i32(index);
+    w.i32(leader.unwrap_or(-1));
+    if version >= 7 {
+        w.i32(partition.leader_epoch);
+    }
+    w.i32s(&partition.replicas);
+    w.i32s(&partition.isr);
+    if version >= 5 {
+        let offline: Vec<i32> = partition.replicas.iter().copied().filter(|&id| !alive(id)).collect();
+        w.i32s(&offline);
+    }
+    w.end();
+}
