@@ -6,8 +6,8 @@ use std::borrow::Cow;
 
 use crate::api;
 use crate::bytes::{Malformed, Reader, Writer};
-use crate::error::ErrorCode;
 use crate::settings::{ApiRange, Settings};
+use kurier_core::wire::ErrorCode;
 
 /// An ApiVersions request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -73,7 +73,7 @@ pub(crate) fn write(
     if version >= 1 {
         w.i32(throttle_ms);
     }
-    if settings.features.is_empty() || !error.is_ok() {
+    if settings.features.is_empty() || !error.is_none() {
         return w.end();
     }
     w.tags(if version >= 3 { 3 } else { 0 });

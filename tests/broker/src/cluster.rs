@@ -18,7 +18,9 @@ use std::collections::BTreeMap;
 
 use crate::bytes::Uuid;
 use crate::connection::Connection;
-use crate::error::{Close, ErrorCode};
+use kurier_core::wire::ErrorCode;
+
+use crate::error::Close;
 use crate::request::{Fault, Injector, RequestInfo};
 use crate::settings::{Settings, TopicConfig};
 use crate::state::{Broker, Partition, Running, State};

@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 
 use crate::bytes::{Malformed, Reader, Writer};
-use crate::error::ErrorCode;
 use crate::log::Log;
 use crate::state::{Partition, State};
+use kurier_core::wire::ErrorCode;
 
 /// A Fetch request.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 
 use crate::bytes::{Malformed, Reader, Writer};
-use crate::error::ErrorCode;
 use crate::state::State;
+use kurier_core::wire::ErrorCode;
 
 /// A FindCoordinator request.
 #[derive(Debug, Clone, PartialEq, Eq)]

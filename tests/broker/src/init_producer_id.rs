@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use crate::bytes::{Malformed, Reader, Writer};
-use crate::error::ErrorCode;
 use crate::settings::Settings;
+use kurier_core::wire::ErrorCode;
 
 /// An InitProducerId request.
 #[derive(Debug, Clone, PartialEq, Eq)]

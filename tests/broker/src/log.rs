@@ -7,10 +7,10 @@
 use std::collections::VecDeque;
 
 use crate::batch::{Batch, HEADER, Header, Stamp, ZSTD, stamped};
-use crate::error::ErrorCode;
 use crate::producer_state::{Producers, Verdict};
 use crate::record::{BadRecord, Record, Records};
 use crate::settings::{TimestampType, TopicConfig};
+use kurier_core::wire::ErrorCode;
 
 /// A batch in the log.
 #[derive(Debug, Clone)]

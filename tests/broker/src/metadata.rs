@@ -5,8 +5,8 @@
 use std::borrow::Cow;
 
 use crate::bytes::{Malformed, Reader, Uuid, Writer};
-use crate::error::ErrorCode;
 use crate::state::{Partition, State, Topic, is_internal, is_valid_name};
+use kurier_core::wire::ErrorCode;
 
 /// A Metadata request.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::batch::Header;
-use crate::error::ErrorCode;
+use kurier_core::wire::ErrorCode;
 
 /// Batches remembered per producer.
 const BATCHES: usize = 5;

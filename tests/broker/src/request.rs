@@ -5,13 +5,13 @@ use crate::api;
 use crate::api_versions::ApiVersionsRequest;
 use crate::bytes::{Malformed, Reader};
 use crate::cluster::ConnectionId;
-use crate::error::ErrorCode;
 use crate::fetch::FetchRequest;
 use crate::find_coordinator::FindCoordinatorRequest;
 use crate::init_producer_id::InitProducerIdRequest;
 use crate::list_offsets::ListOffsetsRequest;
 use crate::metadata::MetadataRequest;
 use crate::produce::ProduceRequest;
+use kurier_core::wire::ErrorCode;
 
 /// What a request asks.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,9 @@ use std::borrow::Cow;
 use crate::api;
 use crate::bytes::{Reader, Writer};
 use crate::cluster::ConnectionId;
-use crate::error::{Close, ErrorCode};
+use kurier_core::wire::ErrorCode;
+
+use crate::error::Close;
 use crate::log::Append;
 use crate::produce::{self, Answer, PartitionAnswer, ProduceRequest, TopicAnswer};
 use crate::request::{Body, Fault, Injector, Reply, RequestInfo};
@@ -170,7 +172,7 @@ fn carry_out(
             Answer::Topics(topics) if request.acks == 0 => {
                 out.truncate(out.len() - 8 - usize::from(flexible));
                 let failed =
-                    topics.iter().flat_map(|topic| &topic.partitions).any(|answer| !answer.error().is_ok());
+                    topics.iter().flat_map(|topic| &topic.partitions).any(|answer| !answer.error().is_none());
                 return if failed { Next::Close(Close::AcksZero) } else { Next::Read };
             }
             Answer::Topics(topics) => produce::write(w, version, throttle_ms, &topics, state),

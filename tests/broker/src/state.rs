@@ -2,10 +2,10 @@
 //!
 //! Not connections. Metadata is never stale between brokers; a stale client is what tests are about.
 use crate::bytes::Uuid;
-use crate::error::ErrorCode;
 use crate::init_producer_id::Identities;
 use crate::log::Log;
 use crate::settings::{Settings, TopicConfig};
+use kurier_core::wire::ErrorCode;
 
 /// Whether a broker's process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

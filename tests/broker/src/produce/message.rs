@@ -5,9 +5,9 @@
 use std::borrow::Cow;
 
 use crate::bytes::{Malformed, Reader, Uuid, Writer};
-use crate::error::ErrorCode;
 use crate::log::{Append, Refusal};
 use crate::state::State;
+use kurier_core::wire::ErrorCode;
 
 /// A Produce request; the batches are the frame's bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]

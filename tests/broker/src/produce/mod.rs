@@ -10,9 +10,9 @@ pub use message::{ProducePartition, ProduceRequest, ProduceTopic};
 
 use crate::batch::{Batch, Corrupt, ZSTD, split_first};
 use crate::bytes::Uuid;
-use crate::error::ErrorCode;
 use crate::log::{Append, Refusal};
 use crate::state::{State, Topic, is_internal};
+use kurier_core::wire::ErrorCode;
 
 /// What a broker does about a request as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
