@@ -18,6 +18,8 @@ pub mod batch;
 pub mod config;
 pub mod error;
 pub mod host;
+pub mod partitioner;
+pub mod random;
 pub mod record;
 pub mod time;
 pub mod transport;
