@@ -19,7 +19,7 @@ pub struct RecordView<'a> {
     pub headers: Headers<'a>,
 }
 
-/// The records of a batch, see [`Batch::records`].
+/// The records of a batch, see [`Batch::records`](super::Batch::records).
 #[derive(Debug, Clone)]
 pub struct Records<'a> {
     header: BatchHeader,
