@@ -6,9 +6,9 @@
 use crate::batch::Meta;
 
 /// The memory of one kind of host.
-pub trait Host {
+pub trait Host: 'static {
     /// A batch buffer with its bookkeeping beside it.
-    type Buf: Buf;
+    type Buf: Buf + 'static;
     /// A list of slots, fixed or growing.
     type Slots<T: 'static>: Slots<T>;
     /// A short text (a broker's host name) of bounded length.
@@ -94,24 +94,168 @@ impl<T> Slots<T> for &'static mut heapless::VecView<T> {
 }
 
 /// A short text of bounded length.
-pub trait Text: Default {
+pub trait Text: Default + 'static {
     /// What it holds.
     fn as_str(&self) -> &str;
+    /// Makes it empty.
+    fn clear(&mut self);
+    /// Adds a character; answers whether it fitted.
+    fn push(&mut self, c: char) -> bool;
+
     /// Makes it `text`, cut at a character's end if it does not fit; answers whether all of it fitted.
-    fn assign(&mut self, text: &str) -> bool;
+    fn assign(&mut self, text: &str) -> bool {
+        self.clear();
+        text.chars().all(|c| self.push(c))
+    }
 }
 
 impl<const N: usize> Text for heapless::String<N> {
     fn as_str(&self) -> &str {
         heapless::String::as_str(self)
     }
-    fn assign(&mut self, text: &str) -> bool {
-        self.clear();
-        let mut end = text.len().min(N);
-        while !text.is_char_boundary(end) {
-            end -= 1;
+    fn clear(&mut self) {
+        heapless::String::clear(self);
+    }
+    fn push(&mut self, c: char) -> bool {
+        heapless::String::push(self, c).is_ok()
+    }
+}
+
+/// A queue over slots: first in, first out; grows while its slots do.
+#[derive(Debug)]
+pub struct Ring<S> {
+    slots: S,
+    head: usize,
+    len: usize,
+}
+
+impl<S> Ring<S> {
+    /// An empty queue over `slots`, which must hold nothing but `None`.
+    pub const fn new(slots: S) -> Self {
+        Self { slots, head: 0, len: 0 }
+    }
+
+    /// How many wait.
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether none waits.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    fn index<T>(&self, nth: usize) -> usize
+    where
+        S: Slots<Option<T>>,
+    {
+        let capacity = self.slots.as_slice().len();
+        let index = self.head.wrapping_add(nth);
+        if index >= capacity { index.wrapping_sub(capacity) } else { index }
+    }
+
+    /// Adds `item` behind the others.
+    ///
+    /// # Errors
+    /// Full: the item comes back.
+    pub fn push<T>(&mut self, item: T) -> Result<(), T>
+    where
+        S: Slots<Option<T>>,
+    {
+        if self.len == self.slots.as_slice().len() {
+            // In order from the first slot, so that the new one is behind the last.
+            let head = self.head.min(self.len);
+            self.slots.as_mut_slice().rotate_left(head);
+            self.head = 0;
+            if let Err(Some(item)) = self.slots.push(Some(item)) {
+                return Err(item);
+            }
+            self.len += 1;
+            return Ok(());
         }
-        let (kept, cut) = text.split_at(end);
-        self.push_str(kept).is_ok() && cut.is_empty()
+        let index = self.index::<T>(self.len);
+        match self.slots.as_mut_slice().get_mut(index) {
+            Some(slot) => {
+                *slot = Some(item);
+                self.len += 1;
+                Ok(())
+            }
+            None => Err(item),
+        }
+    }
+
+    /// The first one.
+    pub fn front<T>(&mut self) -> Option<&mut T>
+    where
+        S: Slots<Option<T>>,
+    {
+        if self.len == 0 {
+            return None;
+        }
+        let head = self.head;
+        self.slots.as_mut_slice().get_mut(head)?.as_mut()
+    }
+
+    /// Takes the first one.
+    pub fn pop<T>(&mut self) -> Option<T>
+    where
+        S: Slots<Option<T>>,
+    {
+        if self.len == 0 {
+            return None;
+        }
+        let head = self.head;
+        let item = self.slots.as_mut_slice().get_mut(head)?.take();
+        self.head = self.index::<T>(1);
+        self.len -= 1;
+        item
+    }
+
+    /// The waiting ones, in no order, to change them.
+    pub fn iter_mut<'a, T: 'a>(&'a mut self) -> impl Iterator<Item = &'a mut T>
+    where
+        S: Slots<Option<T>>,
+    {
+        self.slots.as_mut_slice().iter_mut().flatten()
+    }
+
+    /// The waiting ones, first in first.
+    pub fn iter<'a, T: 'a>(&'a self) -> impl Iterator<Item = &'a T>
+    where
+        S: Slots<Option<T>>,
+    {
+        (0..self.len).filter_map(|nth| self.slots.as_slice().get(self.index::<T>(nth))?.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_keeps_order_while_it_wraps_and_grows() {
+        let storage = std::boxed::Box::leak(std::boxed::Box::new(heapless::Vec::<Option<u32>, 4>::new()));
+        let mut ring = Ring::new(storage.as_mut_view());
+        for n in 0..3 {
+            ring.push(n).unwrap();
+        }
+        assert_eq!(ring.pop(), Some(0));
+        ring.push(3).unwrap();
+        ring.push(4).unwrap();
+        assert_eq!(ring.push(5), Err(5));
+        assert_eq!(ring.iter().copied().collect::<std::vec::Vec<u32>>(), [1, 2, 3, 4]);
+        for n in 1..5 {
+            assert_eq!(ring.front().copied(), Some(n));
+            assert_eq!(ring.pop(), Some(n));
+        }
+        assert!(ring.is_empty());
+    }
+
+    #[test]
+    fn a_text_is_cut_visibly() {
+        let mut text = heapless::String::<4>::new();
+        assert!(text.assign("abcd"));
+        assert!(!text.assign("abc\u{e9}"));
+        assert_eq!(Text::as_str(&text), "abc");
     }
 }

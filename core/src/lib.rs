@@ -14,13 +14,23 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod accumulator;
 pub mod batch;
+pub mod cluster;
 pub mod config;
+pub mod connection;
+pub mod delivery;
 pub mod error;
 pub mod host;
+pub mod idempotence;
+pub mod identity;
 pub mod partitioner;
+pub mod pool;
+pub mod producer;
 pub mod random;
 pub mod record;
+pub mod sender;
+pub mod storage;
 pub mod time;
 pub mod transport;
 pub mod wire;

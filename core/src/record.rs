@@ -65,3 +65,16 @@ impl<'a> Record<'a> {
         self
     }
 }
+
+/// A topic's handle: its index in the producer it came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Topic(pub u16);
+
+/// Names one accepted record until its delivery: the batch's serial and the record's place in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ticket {
+    /// The batch's number within its producer; wraps after 2^32 batches.
+    pub serial: u32,
+    /// The record's place in its batch, from 0.
+    pub index: u32,
+}

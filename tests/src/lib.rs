@@ -1,5 +1,6 @@
 //! What the scenarios, vector tests and real brokers share.
 pub mod messages;
+pub mod model_net;
 pub mod vectors;
 
 pub use kurier_kafka as kafka;

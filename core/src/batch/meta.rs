@@ -1,5 +1,6 @@
 //! What is known about a batch beside its bytes. It lies with the buffer, so that moving a batch moves a
 //! pointer. Everything is zero in a free buffer.
+use crate::error::DeliveryError;
 use crate::time::Millis;
 
 /// CRC-32C (Castagnoli) continued over `bytes`; the first call is given 0. Handed in by the host: hardware
@@ -44,8 +45,32 @@ pub struct Meta {
     pub link: u16,
     /// How often it was put into a request.
     pub attempts: u16,
-    /// See the constants of the module that owns the batch.
+    /// Bits of [`flag`].
     pub flags: u16,
+    /// Why it failed, once it has.
+    pub error: DeliveryError,
+}
+
+/// Bits of [`Meta::flags`].
+pub mod flag {
+    /// Stamped and sealed: its header and checksum are written.
+    pub const SEALED: u16 = 1;
+    /// In a request that is neither answered nor given up; its bytes must not change.
+    pub const IN_FLIGHT: u16 = 2;
+    /// Written, as far as we are told.
+    pub const ACKED: u16 = 4;
+    /// Failed for good.
+    pub const FAILED: u16 = 8;
+    /// Some attempt may have written it.
+    pub const MAYBE: u16 = 16;
+    /// Its delivery was taken.
+    pub const TOLD: u16 = 32;
+    /// Its offset is known, and lies in the first eight of its bytes.
+    pub const HAS_OFFSET: u16 = 64;
+    /// The broker's timestamp is known, and lies in the next eight.
+    pub const HAS_TIMESTAMP: u16 = 128;
+    /// Its bytes hold the broker's notes on its refusal.
+    pub const NOTES: u16 = 256;
 }
 
 impl Meta {
@@ -64,6 +89,7 @@ impl Meta {
             link: 0,
             attempts: 0,
             flags: 0,
+            error: DeliveryError::Broker(0),
         }
     }
 }

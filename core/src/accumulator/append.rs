@@ -1,0 +1,262 @@
+//! One record into its partition's open batch: choose the partition, try the open batch, else seal it and
+//! open the next.
+use super::Accumulator;
+use crate::error::SendError;
+use crate::host::{Buf, Host, Slots};
+use crate::partitioner::{self, Candidate};
+use crate::record::{Record, Ticket, Topic};
+use crate::time::{Instant, Timestamp};
+
+/// What became of an accepted record.
+#[derive(Debug, Clone, Copy)]
+pub struct Appended {
+    /// Its name until its delivery.
+    pub ticket: Ticket,
+    /// The partition's slot; [`Accumulator::open_mut`] shows the batch.
+    pub slot: u16,
+    /// A batch became full or was opened: whoever drives the I/O has something new to consider.
+    pub wake: bool,
+}
+
+/// Why a record was not appended, told to the host: the first three it may be able to mend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// No free buffer; `Full`, where the host cannot make one.
+    NeedsBuffer {
+        /// Bytes this record needs in a batch of its own.
+        at_least: u32,
+        /// Bytes of the buffer to make: `batch.size`, or more for this record.
+        standard: u32,
+    },
+    /// The partition has no slot yet.
+    NeedsSlot {
+        /// The partition that was chosen.
+        partition: i32,
+    },
+    /// The topic's partitions, or this one, are not known yet: `NotReady`.
+    NeedsMetadata,
+    /// An error for the caller.
+    Send(SendError),
+}
+
+impl From<Refused> for SendError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NeedsBuffer { .. } | Refused::NeedsSlot { .. } => Self::Full,
+            Refused::NeedsMetadata => Self::NotReady,
+            Refused::Send(error) => error,
+        }
+    }
+}
+
+impl<H: Host> Accumulator<H> {
+    /// Appends `record` to `to`. `spare` is a buffer of the caller's that is used when the pool has none of the
+    /// size needed: hosts with a heap make one after `Full` and call again; fixed storage passes `None`.
+    ///
+    /// # Errors
+    /// Nothing was accepted: see [`Refused`].
+    pub fn append(
+        &mut self,
+        to: Topic,
+        record: &Record<'_>,
+        timestamp: Timestamp,
+        now: Instant,
+        spare: &mut Option<H::Buf>,
+    ) -> Result<Appended, Refused> {
+        if let Some(fatal) = self.fatal {
+            return Err(Refused::Send(SendError::Fatal(fatal)));
+        }
+        if self.closed {
+            return Err(Refused::Send(SendError::Closed));
+        }
+        let max = self.settings.max_request_size;
+        let size = u32::try_from(crate::batch::upper_bound(record)).unwrap_or(u32::MAX);
+        if size > max {
+            return Err(Refused::Send(SendError::RecordTooLarge { size, max }));
+        }
+        let unkeyed = record.partition.is_none() && (record.key.is_none() || self.settings.ignore_keys);
+        let mut slot = self.choose(to, record, unkeyed)?;
+        if let Some(index) = self.try_open(slot, record, timestamp) {
+            return Ok(self.accepted(to, slot, index, size, unkeyed, false));
+        }
+        if self.queue(slot).is_some_and(|queue| queue.open.is_some()) {
+            self.seal(slot);
+            // A new batch starts on a new partition, which may have an open one.
+            if unkeyed && self.is_due(to, size, true) {
+                self.choose_sticky(to);
+                slot = self.choose(to, record, unkeyed)?;
+                if let Some(index) = self.try_open(slot, record, timestamp) {
+                    return Ok(self.accepted(to, slot, index, size, unkeyed, true));
+                }
+                self.seal(slot);
+            }
+        }
+        let index = self.open(slot, record, timestamp, now, spare)?;
+        Ok(self.accepted(to, slot, index, size, unkeyed, true))
+    }
+
+    /// The batch of `slot` that takes records.
+    pub fn open_mut(&mut self, slot: u16) -> Option<&mut H::Buf> {
+        self.queue_mut(slot)?.open.as_mut()
+    }
+
+    /// The slot that stands for a partition. Slots of a topic mostly lie side by side.
+    pub fn slot(&self, topic: u16, partition: i32) -> Option<u16> {
+        let base = self.topics.as_slice().get(usize::from(topic))?.base_slot;
+        let is = |queue: &super::Queue<H::Buf>| queue.topic == topic && queue.partition == partition;
+        let guess = u16::try_from(partition).ok().and_then(|p| base.checked_add(p));
+        if let Some(guess) = guess
+            && self.queue(guess).is_some_and(is)
+        {
+            return Some(guess);
+        }
+        let found = self.queues.as_slice().iter().position(is)?;
+        u16::try_from(found).ok()
+    }
+
+    fn choose(&mut self, to: Topic, record: &Record<'_>, unkeyed: bool) -> Result<u16, Refused> {
+        let topic =
+            *self.topics.as_slice().get(usize::from(to.0)).ok_or(Refused::Send(SendError::UnknownTopic))?;
+        if topic.error != 0 {
+            return Err(Refused::Send(SendError::TopicRefused(topic.error)));
+        }
+        if topic.partitions <= 0 {
+            return Err(Refused::NeedsMetadata);
+        }
+        let partition = match (record.partition, record.key) {
+            (Some(partition), _) if partition < 0 => {
+                let count = u32::try_from(topic.partitions).unwrap_or(0);
+                return Err(Refused::Send(SendError::InvalidPartition { partition, count }));
+            }
+            // Perhaps the topic has grown: newer metadata will tell.
+            (Some(partition), _) if partition >= topic.partitions => return Err(Refused::NeedsMetadata),
+            (Some(partition), _) => partition,
+            (None, Some(key)) if !unkeyed => {
+                partitioner::partition_for_key(key, topic.partitions.cast_unsigned())
+            }
+            // A topic that was made anew may have fewer.
+            _ => match topic.sticky.partition().filter(|partition| *partition < topic.partitions) {
+                Some(partition) => partition,
+                None => self.choose_sticky(to),
+            },
+        };
+        self.slot(to.0, partition).ok_or(Refused::NeedsSlot { partition })
+    }
+
+    /// Into the open batch, if there is one with room.
+    fn try_open(&mut self, slot: u16, record: &Record<'_>, timestamp: Timestamp) -> Option<u32> {
+        let limit = self.settings.batch_size as usize;
+        let (meta, bytes) = self.queue_mut(slot)?.open.as_mut()?.parts();
+        let limit = limit.min(bytes.len());
+        meta.builder.append(bytes.get_mut(..limit)?, record, timestamp).ok()
+    }
+
+    /// Into a new batch, whatever its size: the first record always fits its own batch.
+    fn open(
+        &mut self,
+        slot: u16,
+        record: &Record<'_>,
+        timestamp: Timestamp,
+        now: Instant,
+        spare: &mut Option<H::Buf>,
+    ) -> Result<u32, Refused> {
+        let exact = crate::batch::layout::HEADER.saturating_add(crate::batch::record_size(record, 0, 0));
+        let at_least = u32::try_from(exact).unwrap_or(u32::MAX);
+        let needs = Refused::NeedsBuffer { at_least, standard: self.settings.batch_size.max(at_least) };
+        let buffer = match self.pool.acquire(exact) {
+            Some(buffer) => Some(buffer),
+            None => spare.take_if(|buffer| buffer.bytes().len() >= exact),
+        };
+        let Some(mut buffer) = buffer else {
+            self.exhausted = true;
+            return Err(needs);
+        };
+        let serial = self.next_serial;
+        let Some(queue) = self.queue_mut(slot) else { return Err(Refused::Send(SendError::UnknownTopic)) };
+        let (meta, bytes) = buffer.parts();
+        *meta = crate::batch::Meta::new();
+        meta.serial = serial;
+        meta.created = now.millis();
+        meta.topic = queue.topic;
+        meta.partition = queue.partition;
+        meta.slot = slot;
+        let index = meta.builder.append(bytes, record, timestamp);
+        queue.open = Some(buffer);
+        self.next_serial = serial.wrapping_add(1);
+        self.batches = self.batches.saturating_add(1);
+        // `single_size` said it fits.
+        index.map_err(|_| needs)
+    }
+
+    fn accepted(
+        &mut self,
+        to: Topic,
+        slot: u16,
+        index: u32,
+        size: u32,
+        unkeyed: bool,
+        wake: bool,
+    ) -> Appended {
+        let batch_size = self.settings.batch_size;
+        let open = self.queue(slot).and_then(|queue| queue.open.as_ref());
+        let (serial, len) = open.map_or((0, 0), |open| (open.meta().serial, open.meta().builder.len));
+        // Oversize, or `batch.size` 0: nothing more will fit.
+        let full = len >= batch_size;
+        if unkeyed && self.is_due(to, size, full) {
+            self.choose_sticky(to);
+        }
+        Appended { ticket: Ticket { serial, index }, slot, wake: wake || full }
+    }
+
+    /// Notes `size` bytes of a record without a key; answers whether it is time to go on elsewhere. `size` is the
+    /// record's upper bound: a little more than it took, which only moves the switch.
+    fn is_due(&mut self, to: Topic, size: u32, full: bool) -> bool {
+        let batch_size = self.settings.batch_size;
+        let Some(topic) = self.topics.as_mut_slice().get_mut(usize::from(to.0)) else { return false };
+        topic.sticky.note(size, batch_size, full)
+    }
+
+    /// Chooses the topic's sticky partition anew, among those with a leader, by the length of their queues.
+    fn choose_sticky(&mut self, to: Topic) -> i32 {
+        let random = self.random.next_u32();
+        let Some(view) = self.topics.as_slice().get(usize::from(to.0)) else { return 0 };
+        let partitions = view.partitions;
+        let with_leader = (0..partitions).filter_map(|partition| {
+            let queue = self.queue(self.slot(to.0, partition)?)?;
+            let waiting = u16::try_from(queue.len()).unwrap_or(u16::MAX);
+            queue.has_leader.then_some(Candidate { partition, queue: waiting, slow: false })
+        });
+        let count = partitions.cast_unsigned();
+        let chosen = partitioner::choose(random, count, self.settings.adaptive, with_leader);
+        if let Some(view) = self.topics.as_mut_slice().get_mut(usize::from(to.0)) {
+            view.sticky.switch(chosen);
+        }
+        chosen
+    }
+
+    /// Publishes what is known of a topic; topics are registered in order from 0. Answers whether there was room.
+    pub fn publish_topic(&mut self, topic: Topic, partitions: i32, base_slot: u16, error: i16) -> bool {
+        let index = usize::from(topic.0);
+        if index == self.topics.as_slice().len() && self.topics.push(super::TopicView::new()).is_err() {
+            return false;
+        }
+        let Some(view) = self.topics.as_mut_slice().get_mut(index) else { return false };
+        view.partitions = partitions;
+        view.base_slot = base_slot;
+        view.error = error;
+        true
+    }
+
+    /// Number of partitions of a topic, once known.
+    pub fn partitions(&self, topic: Topic) -> Option<i32> {
+        let view = self.topics.as_slice().get(usize::from(topic.0))?;
+        (view.partitions > 0).then_some(view.partitions)
+    }
+
+    /// Forgets the error that bars a topic, so that the next answer of the cluster decides anew.
+    pub fn retry_topic(&mut self, topic: Topic) {
+        if let Some(view) = self.topics.as_mut_slice().get_mut(usize::from(topic.0)) {
+            view.error = 0;
+        }
+    }
+}

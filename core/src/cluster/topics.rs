@@ -1,0 +1,150 @@
+//! The topics that are produced to: their names, ids and partition counts.
+//!
+//! A topic in an answer is recognised by the hash of its name, so that the name need not be kept while it
+//! arrives in pieces. Names whose hashes are equal are refused when they are registered.
+use crate::error::{TopicError, check_topic_name};
+use crate::host::{Host, Slots};
+use crate::record::Topic;
+use crate::time::Millis;
+
+/// What is known of a topic.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    name_at: u32,
+    name_len: u16,
+    hash: Hash,
+    /// The topic's id; all zero while not known, or with an old broker.
+    pub id: [u8; 16],
+    /// Number of partitions; 0 while not known.
+    pub partitions: i32,
+    /// The slot of partition 0.
+    pub base_slot: u16,
+    /// Kafka's error code that bars the topic, or 0.
+    pub error: i16,
+    /// It is part of the metadata request under way.
+    pub asking: bool,
+    /// When it was last sent to, or asked for.
+    pub used: Millis,
+}
+
+/// FNV-1a over a name, piece by piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hash(u64);
+
+impl Hash {
+    /// Of nothing.
+    pub const fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    /// With `bytes` added.
+    #[must_use]
+    pub fn with(self, bytes: &[u8]) -> Self {
+        let add = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        Self(bytes.iter().fold(self.0, add))
+    }
+}
+
+impl Default for Hash {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The topics, in the order in which they were registered.
+pub struct Topics<H: Host> {
+    known: H::Slots<Known>,
+    names: H::Slots<u8>,
+}
+
+impl<H: Host> Topics<H> {
+    /// None, in this memory.
+    pub const fn new(known: H::Slots<Known>, names: H::Slots<u8>) -> Self {
+        Self { known, names }
+    }
+
+    /// The handle of `name`, which is registered if it was not.
+    ///
+    /// # Errors
+    /// Kafka would not take the name, or there is no room for it.
+    pub fn register(&mut self, name: &str, now: Millis) -> Result<(Topic, bool), TopicError> {
+        check_topic_name(name)?;
+        let hash = Hash::new().with(name.as_bytes());
+        if let Some(found) = self.find(hash) {
+            // Two names of one hash do not occur by chance.
+            return if self.name(found) == name { Ok((found, false)) } else { Err(TopicError::Full) };
+        }
+        let index = u16::try_from(self.known.as_slice().len()).map_err(|_| TopicError::Full)?;
+        let at = self.names.as_slice().len();
+        let (Ok(name_at), Ok(name_len)) = (u32::try_from(at), u16::try_from(name.len())) else {
+            return Err(TopicError::NoRoom);
+        };
+        let topic = Known {
+            name_at,
+            name_len,
+            hash,
+            id: [0; 16],
+            partitions: 0,
+            base_slot: 0,
+            error: 0,
+            asking: false,
+            used: now,
+        };
+        for byte in name.bytes() {
+            if self.names.push(byte).is_err() {
+                while self.names.as_slice().len() > at {
+                    self.names.pop();
+                }
+                return Err(TopicError::NoRoom);
+            }
+        }
+        if self.known.push(topic).is_err() {
+            while self.names.as_slice().len() > at {
+                self.names.pop();
+            }
+            return Err(TopicError::Full);
+        }
+        Ok((Topic(index), true))
+    }
+
+    /// The name of a topic.
+    pub fn name(&self, topic: Topic) -> &str {
+        let bytes = self.known.as_slice().get(usize::from(topic.0)).and_then(|known| {
+            let from = known.name_at as usize;
+            self.names.as_slice().get(from..from + usize::from(known.name_len))
+        });
+        core::str::from_utf8(bytes.unwrap_or_default()).unwrap_or_default()
+    }
+
+    /// The topic whose name has this hash.
+    pub fn find(&self, hash: Hash) -> Option<Topic> {
+        let index = self.known.as_slice().iter().position(|known| known.hash == hash)?;
+        u16::try_from(index).ok().map(Topic)
+    }
+
+    /// The topic of this id.
+    pub fn find_id(&self, id: &[u8; 16]) -> Option<Topic> {
+        let index = self.known.as_slice().iter().position(|known| known.id == *id && *id != [0; 16])?;
+        u16::try_from(index).ok().map(Topic)
+    }
+
+    /// What is known of one.
+    pub fn known(&self, topic: Topic) -> Option<&Known> {
+        self.known.as_slice().get(usize::from(topic.0))
+    }
+
+    /// What is known of one, to change it.
+    pub fn known_mut(&mut self, topic: Topic) -> Option<&mut Known> {
+        self.known.as_mut_slice().get_mut(usize::from(topic.0))
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (Topic, &Known)> {
+        self.known.as_slice().iter().zip(0..).map(|(known, index)| (Topic(index), known))
+    }
+
+    /// All of them, to change them.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Known> {
+        self.known.as_mut_slice().iter_mut()
+    }
+}

@@ -1,0 +1,148 @@
+//! The frame that is being read: size, correlation id, then a message that is walked as it arrives.
+//!
+//! ```text
+//!   | size int32 | correlation int32 | header tags, body ... |
+//!      Size         Correlation         Body(walker)
+//! ```
+//!
+//! A token cut by the end of the input is carried over to the next; nothing else is kept, however large the
+//! frame is. After damage the link is of no use any more.
+use crate::wire::{Damage, Item, Walker};
+use crate::wire::{ErrorCode, Message};
+
+/// The longest token, which is what may have to be carried.
+pub const CARRY: usize = 16;
+
+/// What came next.
+#[derive(Debug)]
+pub enum Piece<'a> {
+    /// The input is used up, but for what is to be carried.
+    NeedMore,
+    /// An answer to this request begins; [`Incoming::expect`] says how to read it.
+    Answer {
+        /// The request's number.
+        correlation: i32,
+    },
+    /// A part of the answer.
+    Item(Item<'a>),
+    /// The answer is over.
+    Over,
+}
+
+/// Why a stream cannot be read any further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Broken {
+    /// A size that no answer has.
+    Size,
+    /// The message is damaged.
+    Message(Damage),
+}
+
+#[derive(Debug)]
+enum Stage {
+    Size,
+    Correlation { left: u32 },
+    Expecting { left: u32 },
+    Body(Walker),
+}
+
+/// The frame that is being read, and the bytes carried over.
+#[derive(Debug)]
+pub struct Incoming {
+    stage: Stage,
+    carry: [u8; CARRY],
+    carried: u8,
+}
+
+impl Incoming {
+    /// Before the first frame.
+    pub const fn new() -> Self {
+        Self { stage: Stage::Size, carry: [0; CARRY], carried: 0 }
+    }
+
+    /// Whether nothing of a frame was read yet.
+    pub const fn is_between_frames(&self) -> bool {
+        matches!(self.stage, Stage::Size) && self.carried == 0
+    }
+
+    /// Puts what was carried at the front of `window`; answers how many bytes that is.
+    pub fn restore(&mut self, window: &mut [u8]) -> usize {
+        let count = usize::from(self.carried).min(window.len());
+        for (slot, byte) in window.iter_mut().zip(self.carry.iter().take(count)) {
+            *slot = *byte;
+        }
+        self.carried = 0;
+        count
+    }
+
+    /// Carries what is left of the input: at most [`CARRY`] bytes. Answers whether that is so.
+    pub fn carry(&mut self, rest: &[u8]) -> bool {
+        for (slot, byte) in self.carry.iter_mut().zip(rest) {
+            *slot = *byte;
+        }
+        match u8::try_from(rest.len()) {
+            Ok(count) if rest.len() <= CARRY => {
+                self.carried = count;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Says how the answer that begins is to be read.
+    pub fn expect(&mut self, message: &'static Message, version: i16) {
+        if let Stage::Expecting { left } = self.stage {
+            self.stage = Stage::Body(Walker::response(message, version, left));
+        }
+    }
+
+    /// What comes next in `input`.
+    ///
+    /// # Errors
+    /// The stream cannot be read any further.
+    pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Piece<'a>, Broken> {
+        match &mut self.stage {
+            Stage::Size => {
+                let Some(size) = int32(input) else { return Ok(Piece::NeedMore) };
+                let left =
+                    size.checked_sub(4).and_then(|left| u32::try_from(left).ok()).ok_or(Broken::Size)?;
+                self.stage = Stage::Correlation { left };
+                self.next(input)
+            }
+            Stage::Correlation { left } => {
+                let left = *left;
+                let Some(correlation) = int32(input) else { return Ok(Piece::NeedMore) };
+                self.stage = Stage::Expecting { left };
+                Ok(Piece::Answer { correlation })
+            }
+            // Nobody said how to read it.
+            Stage::Expecting { .. } => Err(Broken::Size),
+            Stage::Body(walker) => match walker.next(input).map_err(Broken::Message)? {
+                Item::NeedMore => Ok(Piece::NeedMore),
+                Item::Done => {
+                    self.stage = Stage::Size;
+                    Ok(Piece::Over)
+                }
+                item => Ok(Piece::Item(item)),
+            },
+        }
+    }
+}
+
+impl Default for Incoming {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn int32(input: &mut &[u8]) -> Option<i32> {
+    let (head, rest) = input.split_first_chunk::<4>()?;
+    let value = i32::from_be_bytes(*head);
+    *input = rest;
+    Some(value)
+}
+
+/// Kafka's error code in a field of an answer; a number that is no int16 cannot come out of the walker.
+pub fn error_code(value: i64) -> ErrorCode {
+    ErrorCode(i16::try_from(value).unwrap_or(-1))
+}

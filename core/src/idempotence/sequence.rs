@@ -1,0 +1,147 @@
+//! The sequence of one partition.
+//!
+//! A batch's sequence counts from where the one before ended, under one producer id and epoch. When a batch is
+//! lost for good the numbers after it can never follow on; then the partition is *stale*: its next batch is the
+//! first of a new epoch.
+use crate::identity::Identity;
+
+/// The sequence of one partition.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sequence {
+    /// What the next batch begins with.
+    next: i32,
+    /// The generation of the identity under which it counts; 0 before the first batch.
+    generation: u32,
+    /// It cannot go on in that generation.
+    stale: bool,
+}
+
+/// The producer's identity, and how often it has changed.
+#[derive(Debug, Clone, Copy)]
+pub struct Generation {
+    /// Producer id and epoch.
+    pub identity: Identity,
+    /// Changes so far, from 1.
+    pub number: u32,
+}
+
+impl Generation {
+    /// A producer that is not known yet, or that needs no identity.
+    pub const fn new(identity: Identity) -> Self {
+        Self { identity, number: 1 }
+    }
+
+    /// Takes the next epoch, or gives the identity up when there is none left.
+    pub fn bump(&mut self) {
+        self.identity.bump();
+        self.number = self.number.wrapping_add(1);
+    }
+
+    /// Takes an identity that the cluster gave.
+    pub fn settle(&mut self, id: i64, epoch: i16) {
+        self.identity = Identity::Known { id, epoch };
+        self.number = self.number.wrapping_add(1);
+    }
+}
+
+impl Sequence {
+    /// Of a partition that was never written to under this identity.
+    pub const fn new() -> Self {
+        Self { next: 0, generation: 0, stale: false }
+    }
+
+    /// Of a partition that may have been written to under the present identity, nobody knows how far.
+    pub const fn forgotten(generation: u32) -> Self {
+        Self { next: 0, generation, stale: true }
+    }
+
+    /// Whether batches were counted in this generation: forgetting the sequence then means a new epoch before the
+    /// partition is used again.
+    pub const fn is_used(&self, generation: u32) -> bool {
+        self.generation == generation
+    }
+
+    /// A batch was lost for good: the next one begins a new epoch.
+    pub fn break_off(&mut self) {
+        self.stale = true;
+    }
+
+    /// Whether the next batch counts on in the present generation: otherwise the batches of the old one must be
+    /// resolved first.
+    pub const fn is_current(&self, generation: &Generation) -> bool {
+        self.generation == generation.number && !self.stale
+    }
+
+    /// Whether the next batch begins a new epoch, and nobody has taken it yet.
+    pub const fn needs_epoch(&self, generation: &Generation) -> bool {
+        self.stale && self.generation == generation.number
+    }
+
+    /// The base sequence of a batch of `count` records, and the epoch's generation to go with it. Bumps the epoch
+    /// if this partition needs a new one and nobody else has bumped it yet. `None` while there is no identity.
+    pub fn stamp(&mut self, generation: &mut Generation, count: u32) -> Option<(i64, i16, i32)> {
+        if self.needs_epoch(generation) {
+            generation.bump();
+        }
+        let Identity::Known { id, epoch } = generation.identity else { return None };
+        if self.generation != generation.number {
+            *self = Self { next: 0, generation: generation.number, stale: false };
+        }
+        let base = self.next;
+        self.next = crate::batch::sequence::add(base, count);
+        Some((id, epoch, base))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known() -> Generation {
+        let mut generation = Generation::new(Identity::Missing);
+        generation.settle(7, 0);
+        generation
+    }
+
+    #[test]
+    fn sequences_follow_on_and_wrap() {
+        let mut generation = known();
+        let mut sequence = Sequence::new();
+        assert_eq!(sequence.stamp(&mut generation, 10), Some((7, 0, 0)));
+        assert_eq!(sequence.stamp(&mut generation, 5), Some((7, 0, 10)));
+        sequence.next = i32::MAX;
+        assert_eq!(sequence.stamp(&mut generation, 2), Some((7, 0, i32::MAX)));
+        assert_eq!(sequence.stamp(&mut generation, 1), Some((7, 0, 1)));
+    }
+
+    #[test]
+    fn a_broken_sequence_begins_a_new_epoch_and_one_bump_serves_all() {
+        let mut generation = known();
+        let mut one = Sequence::new();
+        let mut two = Sequence::new();
+        let mut three = Sequence::new();
+        for sequence in [&mut one, &mut two, &mut three] {
+            assert!(sequence.stamp(&mut generation, 3).is_some());
+        }
+        one.break_off();
+        two.break_off();
+        assert_eq!(one.stamp(&mut generation, 3), Some((7, 1, 0)));
+        assert_eq!(two.stamp(&mut generation, 3), Some((7, 1, 0)));
+        assert!(!three.is_current(&generation));
+        assert_eq!(three.stamp(&mut generation, 3), Some((7, 1, 0)));
+        assert_eq!(one.stamp(&mut generation, 3), Some((7, 1, 3)));
+    }
+
+    #[test]
+    fn without_an_epoch_left_nothing_is_stamped_until_there_is_a_new_identity() {
+        let mut generation = known();
+        let mut sequence = Sequence::new();
+        generation.settle(7, i16::MAX - 1);
+        assert_eq!(sequence.stamp(&mut generation, 1), Some((7, i16::MAX - 1, 0)));
+        sequence.break_off();
+        assert_eq!(sequence.stamp(&mut generation, 1), None);
+        assert_eq!(sequence.stamp(&mut generation, 1), None);
+        generation.settle(8, 0);
+        assert_eq!(sequence.stamp(&mut generation, 1), Some((8, 0, 0)));
+    }
+}

@@ -1,0 +1,164 @@
+//! The producer of hosts with one loop: both halves in one value, without locks.
+//!
+//! The contract, in steps: (1) take a [`Topic`] for each name; (2) [`send`](Producer::send) whenever there is
+//! something to send, and take `Full` and `NotReady` for what they are; (3) [`poll`](Producer::poll) when the
+//! [`Wake`] it returned last has come, when a link can make progress, or when something was sent; (4) take
+//! deliveries until there is none: a batch's buffer is free once its delivery was taken. Any order of calls is
+//! correct.
+use crate::accumulator::{Accumulator, Refused, Settings};
+use crate::batch::Crc32c;
+use crate::config::Config;
+use crate::delivery::Told;
+use crate::error::{ConfigError, DeliveryError, SendError, TopicError};
+use crate::record::{Record, Ticket, Topic};
+use crate::sender::{Sender, Stats, Wake};
+use crate::storage::{Fixed, LEAST_BATCH_BYTES, Memory};
+use crate::time::{Instant, Timestamp};
+use crate::transport::Transport;
+
+/// A point in the stream of records; see [`Producer::flush`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark(u32);
+
+/// A producer over a [`Storage`](crate::storage::Storage). See the module's text.
+pub struct Producer {
+    append: Accumulator<Fixed>,
+    send: Sender<'static, Fixed>,
+    window: &'static mut [u8],
+    batch_bytes: u32,
+    discard: bool,
+}
+
+impl Producer {
+    /// A producer in `memory`. `crc` continues a CRC-32C over bytes, beginning with 0.
+    ///
+    /// # Errors
+    /// The settings are out of range or in conflict, or `memory` has batch buffers that are too small.
+    pub fn new(
+        memory: &'static mut impl Memory,
+        config: &'static Config<'static>,
+        crc: Crc32c,
+    ) -> Result<Self, ConfigError> {
+        let checked = config.check()?;
+        let parts = memory.split();
+        let batch_bytes = u32::try_from(parts.batch_bytes).unwrap_or(u32::MAX);
+        if batch_bytes < LEAST_BATCH_BYTES {
+            return Err(ConfigError::Storage { batch_bytes, least: LEAST_BATCH_BYTES });
+        }
+        let mut settings = Settings::of(checked);
+        settings.batch_size = settings.batch_size.min(batch_bytes);
+        Ok(Self {
+            append: Accumulator::new(settings, parts.append, checked.seed()),
+            send: Sender::new(checked, crc, parts.send),
+            window: parts.window,
+            batch_bytes,
+            discard: false,
+        })
+    }
+
+    /// The handle of a topic. The first call for a name makes the next poll ask the cluster about it.
+    ///
+    /// # Errors
+    /// Kafka would not take the name, or the storage has no room for it.
+    pub fn topic(&mut self, name: &str, now: Instant) -> Result<Topic, TopicError> {
+        let topic = self.send.register_topic(name, now)?;
+        self.send.publish(&mut self.append);
+        Ok(topic)
+    }
+
+    /// Number of partitions of a topic, once known.
+    pub fn partitions(&self, topic: Topic) -> Option<i32> {
+        self.append.partitions(topic)
+    }
+
+    /// Appends a record. Its delivery carries the ticket's serial.
+    ///
+    /// # Errors
+    /// Nothing was accepted: `Full` and `NotReady` pass with polling, the others do not.
+    pub fn send(&mut self, to: Topic, record: Record<'_>, now: Instant) -> Result<Ticket, SendError> {
+        let timestamp = record.timestamp.unwrap_or(Timestamp::NONE);
+        if timestamp < Timestamp::NONE {
+            return Err(SendError::InvalidTimestamp);
+        }
+        let mut refused = match self.append.append(to, &record, timestamp, now, &mut None) {
+            Ok(appended) => return Ok(appended.ticket),
+            Err(refused) => refused,
+        };
+        if let Refused::NeedsSlot { partition } = refused {
+            let append = &self.append;
+            if self.send.claim(to, partition, |slot| append.is_idle(slot)).is_some() {
+                self.send.publish(&mut self.append);
+                match self.append.append(to, &record, timestamp, now, &mut None) {
+                    Ok(appended) => return Ok(appended.ticket),
+                    Err(again) => refused = again,
+                }
+            }
+        }
+        match refused {
+            Refused::NeedsBuffer { at_least, .. } if at_least > self.batch_bytes => {
+                Err(SendError::RecordTooLarge { size: at_least, max: self.batch_bytes })
+            }
+            Refused::NeedsMetadata => {
+                self.send.want_topic(to, now);
+                Err(SendError::NotReady)
+            }
+            other => Err(other.into()),
+        }
+    }
+
+    /// Does what there is to do, and says when to come again.
+    pub fn poll<T: Transport + ?Sized>(&mut self, now: Instant, net: &mut T) -> Wake {
+        self.send.poll_receive(now, net, self.window);
+        if self.discard {
+            while self.send.next_delivery().is_some() {}
+        }
+        self.send.exchange(&mut self.append, now);
+        self.send.poll_send(now, net)
+    }
+
+    /// The next delivery: one for each batch, in the order of appending for each partition.
+    pub fn next_delivery(&mut self) -> Option<Told<'_>> {
+        let (delivery, batch) = self.send.next_delivery()?;
+        Some(Told::new(delivery, crate::host::Buf::bytes(batch)))
+    }
+
+    /// Says that nobody takes deliveries: buffers are free as soon as their batches are over.
+    pub fn discard_deliveries(&mut self) {
+        self.discard = true;
+    }
+
+    /// Makes everything sent so far go without lingering. [`is_flushed`](Self::is_flushed) tells when all of it
+    /// has been delivered.
+    pub fn flush(&mut self) -> Mark {
+        self.append.flush();
+        Mark(self.append.next_serial())
+    }
+
+    /// Whether everything sent before `mark` has its delivery, and it was taken.
+    pub fn is_flushed(&self, mark: Mark) -> bool {
+        !self.append.holds_before(mark.0) && !self.send.holds_before(mark.0)
+    }
+
+    /// Takes no further records and flushes. Poll until [`is_flushed`](Self::is_flushed), or [`abort`](Self::abort).
+    pub fn close(&mut self) -> Mark {
+        self.append.close();
+        Mark(self.append.next_serial())
+    }
+
+    /// Takes no further records, and fails what is left at once: what was never sent is not written, what was
+    /// sent may be.
+    pub fn abort(&mut self) {
+        self.append.close();
+        self.send.abort(&mut self.append, DeliveryError::Aborted);
+    }
+
+    /// Counters of what was done so far.
+    pub const fn stats(&self) -> &Stats {
+        self.send.stats()
+    }
+
+    /// Free batch buffers.
+    pub fn free_buffers(&self) -> usize {
+        self.append.free_buffers()
+    }
+}

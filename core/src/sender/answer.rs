@@ -1,0 +1,275 @@
+//! Answers, item by item as they arrive: which request an answer belongs to, and who takes its items.
+use super::{LinkSlot, Sender, learn::Learning, produced::Produced};
+use crate::config::Acks;
+use crate::connection::frame::{Broken, error_code};
+use crate::connection::{Call, Incoming, Lifecycle, Piece, Request, Versions, backoff};
+use crate::error::DeliveryError;
+use crate::host::{Host, Slots};
+use crate::idempotence::Generation;
+use crate::identity::Identity;
+use crate::time::Millis;
+use crate::wire::Item;
+use crate::wire::{ErrorCode, Message, api_versions, init_producer_id, metadata, produce};
+
+/// What the answer that is being read has told so far.
+#[derive(Debug)]
+pub enum Context {
+    /// No answer is being read.
+    None,
+    /// ApiVersions.
+    Versions {
+        /// The error of the whole answer.
+        error: ErrorCode,
+        /// The API that is being told of.
+        key: i16,
+        /// Its oldest version.
+        oldest: i16,
+        /// What we can speak so far.
+        versions: Versions,
+    },
+    /// InitProducerId.
+    Identity {
+        /// The error.
+        error: ErrorCode,
+        /// The producer id.
+        id: i64,
+        /// The epoch.
+        epoch: i16,
+    },
+    /// Metadata.
+    Metadata(Learning),
+    /// Produce.
+    Produce(Produced),
+}
+
+/// Why a link is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// The stream ended or broke.
+    Stream,
+    /// It could not be opened, or did not greet in time.
+    Setup,
+    /// A request was not answered in time.
+    Timeout,
+    /// What came is not an answer to what was asked, or is damaged.
+    Nonsense,
+    /// It was not used for long, or its slot is needed.
+    Unneeded,
+}
+
+impl<H: Host> Sender<'_, H> {
+    /// Reads `input` on `index`. What is not read yet is carried.
+    pub(super) fn take_bytes(&mut self, index: u16, mut input: &[u8], now: Millis) -> Result<(), Loss> {
+        let Some(slot) = self.link_mut(index) else { return Ok(()) };
+        let mut incoming = core::mem::take(&mut slot.link.incoming);
+        let mut context = core::mem::replace(&mut slot.context, Context::None);
+        let result = self.read(index, &mut incoming, &mut context, &mut input, now);
+        let carried = incoming.carry(input);
+        if let Some(slot) = self.link_mut(index) {
+            slot.link.incoming = incoming;
+            slot.context = context;
+        }
+        match result {
+            Ok(()) if carried => Ok(()),
+            Ok(()) | Err(_) => Err(Loss::Nonsense),
+        }
+    }
+
+    fn read(
+        &mut self,
+        index: u16,
+        incoming: &mut Incoming,
+        context: &mut Context,
+        input: &mut &[u8],
+        now: Millis,
+    ) -> Result<(), Broken> {
+        loop {
+            match incoming.next(input)? {
+                Piece::NeedMore => return Ok(()),
+                Piece::Answer { correlation } => {
+                    let request = self.expected(index, correlation).ok_or(Broken::Size)?;
+                    let (message, begun) = Self::begin(&request);
+                    incoming.expect(message, request.version);
+                    *context = begun;
+                }
+                Piece::Item(item) => self.take_item(index, context, &item, now),
+                Piece::Over => {
+                    let over = core::mem::replace(context, Context::None);
+                    let request = self.link_mut(index).and_then(|slot| slot.link.in_flight.pop());
+                    if let Some(request) = request {
+                        self.answered(index, &request, over, now).map_err(|()| Broken::Size)?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The request an answer belongs to: the oldest one, if it was written completely.
+    fn expected(&self, index: u16, correlation: i32) -> Option<Request> {
+        let link = &self.link(index)?.link;
+        let request = link.in_flight.front().filter(|request| request.correlation == correlation)?;
+        let unfinished = link.out.is_some_and(|out| out.correlation == correlation);
+        (!unfinished).then_some(*request)
+    }
+
+    fn begin(request: &Request) -> (&'static Message, Context) {
+        match request.call {
+            Call::ApiVersions => (
+                &api_versions::response::MESSAGE,
+                Context::Versions { error: ErrorCode::NONE, key: -1, oldest: 0, versions: Versions::NONE },
+            ),
+            Call::InitProducerId => (
+                &init_producer_id::response::MESSAGE,
+                Context::Identity { error: ErrorCode::NONE, id: -1, epoch: -1 },
+            ),
+            Call::Metadata => (&metadata::response::MESSAGE, Context::Metadata(Learning::new())),
+            Call::Produce => (&produce::response::MESSAGE, Context::Produce(Produced::new(request.version))),
+        }
+    }
+
+    fn take_item(&mut self, index: u16, context: &mut Context, item: &Item<'_>, now: Millis) {
+        match context {
+            Context::None => {}
+            Context::Versions { error, key, oldest, versions } => {
+                use api_versions::{API, response as r};
+                let Item::Int { field, value } = *item else { return };
+                let number = i16::try_from(value).unwrap_or(0);
+                match field {
+                    r::ERROR_CODE => *error = error_code(value),
+                    r::API_KEY => *key = number,
+                    r::MIN_VERSION => *oldest = number,
+                    r::MAX_VERSION => {
+                        let common = |api: &crate::wire::Api| {
+                            api.common(*oldest, number).and_then(|v| i8::try_from(v).ok()).unwrap_or(-1)
+                        };
+                        match *key {
+                            k if k == produce::API.key => versions.produce = common(&produce::API),
+                            k if k == metadata::API.key => versions.metadata = common(&metadata::API),
+                            k if k == init_producer_id::API.key => {
+                                versions.init_producer_id = common(&init_producer_id::API);
+                            }
+                            _ => {}
+                        }
+                    }
+                    r::THROTTLE_TIME_MS => self.throttle(index, &API, 2, value, now),
+                    _ => {}
+                }
+            }
+            Context::Identity { error, id, epoch } => {
+                use init_producer_id::{API, response as r};
+                let Item::Int { field, value } = *item else { return };
+                match field {
+                    r::ERROR_CODE => *error = error_code(value),
+                    r::PRODUCER_ID => *id = value,
+                    r::PRODUCER_EPOCH => *epoch = i16::try_from(value).unwrap_or(-1),
+                    r::THROTTLE_TIME_MS => self.throttle(index, &API, 1, value, now),
+                    _ => {}
+                }
+            }
+            Context::Metadata(learning) => self.learn_item(index, learning, item, now),
+            Context::Produce(produced) => self.produced_item(index, produced, item, now),
+        }
+    }
+
+    /// Takes note of a throttle time, if the answer's version is one whose throttle times count (KIP-219).
+    pub(super) fn throttle(
+        &mut self,
+        index: u16,
+        _api: &crate::wire::Api,
+        since: i16,
+        millis: i64,
+        now: Millis,
+    ) {
+        let Ok(millis) = u32::try_from(millis) else { return };
+        let Some(LinkSlot { link, .. }) = self.link_mut(index) else { return };
+        if millis > 0 && link.in_flight.front().is_some_and(|request| request.version >= since) {
+            link.throttle(now, millis.min(crate::config::MAX_MS));
+            self.stats.throttle_ms += u64::from(millis);
+        }
+    }
+
+    /// An answer is complete.
+    fn answered(&mut self, index: u16, request: &Request, context: Context, now: Millis) -> Result<(), ()> {
+        if let Some(slot) = self.link_mut(index) {
+            slot.link.used = now;
+        }
+        match context {
+            Context::None => Ok(()),
+            Context::Versions { error, versions, .. } => self.greeted(index, error, versions, now),
+            Context::Identity { error, id, epoch } => {
+                self.identified(error, id, epoch, now);
+                Ok(())
+            }
+            Context::Metadata(learning) => {
+                self.learned(&learning, now);
+                Ok(())
+            }
+            Context::Produce(produced) => {
+                self.produced(index, request, produced, now);
+                Ok(())
+            }
+        }
+    }
+
+    fn greeted(&mut self, index: u16, error: ErrorCode, versions: Versions, now: Millis) -> Result<(), ()> {
+        if !error.is_none() && error != ErrorCode::UNSUPPORTED_VERSION {
+            return Err(());
+        }
+        let Some(LinkSlot { link, .. }) = self.link_mut(index) else { return Ok(()) };
+        // A broker that takes only version 0 may say so with an answer that has no list.
+        if versions == Versions::NONE && !error.is_none() && !link.greet_old {
+            link.greet_old = true;
+            link.state = Lifecycle::Greeting;
+            return Ok(());
+        }
+        link.versions = versions;
+        link.state = Lifecycle::Up;
+        link.failures = 0;
+        link.backing_off = false;
+        link.used = now;
+        self.stats.connections_opened += 1;
+        Ok(())
+    }
+
+    fn identified(&mut self, error: ErrorCode, id: i64, epoch: i16, now: Millis) {
+        self.identifying = false;
+        match error {
+            ErrorCode::NONE if id >= 0 && epoch >= 0 => {
+                self.generation.settle(id, epoch);
+                self.identify_failures = 0;
+                self.identify_at = None;
+            }
+            // An authorization failure fails everything incomplete; the producer may be used again once it is mended.
+            ErrorCode::CLUSTER_AUTHORIZATION_FAILED | ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => {
+                self.refused_identity = Some(DeliveryError::Fatal(error.0));
+                self.identify_later(now);
+            }
+            _ => self.identify_later(now),
+        }
+    }
+
+    pub(super) fn identify_later(&mut self, now: Millis) {
+        self.identifying = false;
+        let (base, max) = (self.config.retry_backoff_ms(), self.config.retry_backoff_max_ms());
+        let wait = backoff::exponential(base, max, self.identify_failures, &mut self.random);
+        self.identify_failures = self.identify_failures.saturating_add(1);
+        self.identify_at = Some(now.plus(wait));
+    }
+
+    /// Whether batches are stamped.
+    pub(super) fn is_idempotent(&self) -> bool {
+        self.generation.identity != Identity::Unneeded
+    }
+
+    pub(super) const fn acks(&self) -> Acks {
+        self.config.acks()
+    }
+
+    pub(super) const fn generation(&self) -> &Generation {
+        &self.generation
+    }
+
+    pub(super) fn links_up(&self) -> bool {
+        self.links.as_slice().iter().any(|slot| slot.link.state == Lifecycle::Up)
+    }
+}

@@ -1,0 +1,156 @@
+//! The end of batches: failing them, telling their deliveries, freeing their buffers.
+use super::{Sender, window::GapStep};
+use crate::batch::meta::flag;
+use crate::delivery::Delivery;
+use crate::error::DeliveryError;
+use crate::host::{Buf, Host, Slots};
+
+/// A batch whose delivery is to be told.
+#[derive(Debug)]
+pub enum Finished<B> {
+    /// Nothing needs its bytes any more.
+    Owned(B),
+    /// It failed while a request carries it, and stays in its window until that is over.
+    InFlight {
+        /// The partition's slot.
+        slot: u16,
+        /// The batch's number.
+        serial: u32,
+    },
+}
+
+impl<H: Host> Sender<'_, H> {
+    /// The next delivery, with the batch's buffer: it is free after the call that follows. Deliveries of one
+    /// partition come in the order of appending.
+    pub fn next_delivery(&mut self) -> Option<(Delivery, &mut H::Buf)> {
+        loop {
+            // Told with the last call.
+            let told = match self.finished.front() {
+                None => return None,
+                Some(Finished::Owned(batch)) => batch.meta().flags & flag::TOLD != 0,
+                Some(Finished::InFlight { slot, serial }) => {
+                    let (slot, serial) = (*slot, *serial);
+                    let window = self.slots.as_slice().get(usize::from(slot)).map(|slot| &slot.window);
+                    let untold = |b: &H::Buf| b.meta().serial == serial && b.meta().flags & flag::TOLD == 0;
+                    !window.is_some_and(|window| window.iter().any(untold))
+                }
+            };
+            if !told {
+                break;
+            }
+            if let Some(Finished::Owned(batch)) = self.finished.pop() {
+                self.free(batch);
+            }
+        }
+        match self.finished.front()? {
+            Finished::Owned(batch) => {
+                let delivery = Delivery::of_batch(batch);
+                batch.meta_mut().flags |= flag::TOLD;
+                Some((delivery, batch))
+            }
+            Finished::InFlight { slot, serial } => {
+                let (slot, serial) = (*slot, *serial);
+                let window = &mut self.slots.as_mut_slice().get_mut(usize::from(slot))?.window;
+                let batch = window.iter_mut().find(|batch| batch.meta().serial == serial)?;
+                let delivery = Delivery::of_batch(batch);
+                batch.meta_mut().flags |= flag::TOLD;
+                Some((delivery, batch))
+            }
+        }
+    }
+
+    /// Takes a buffer that is free again. Those that are not taken go back to the append half at the next
+    /// exchange.
+    pub fn take_free(&mut self) -> Option<H::Buf> {
+        self.freed.pop()
+    }
+
+    pub(super) fn free(&mut self, batch: H::Buf) {
+        // There is a place for every buffer.
+        let _ = self.freed.push(batch);
+    }
+
+    /// A batch is over: its delivery is to be told, unless it was.
+    pub(super) fn finish(&mut self, slot: u16, batch: H::Buf) {
+        let meta = batch.meta();
+        if meta.flags & flag::TOLD != 0 {
+            return self.free(batch);
+        }
+        let number = meta.serial;
+        let failed_in_flight = self.finished.iter_mut().find(|entry| {
+            matches!(entry, Finished::InFlight { slot: s, serial } if *s == slot && *serial == number)
+        });
+        match failed_in_flight {
+            Some(entry) => *entry = Finished::Owned(batch),
+            None => {
+                // There is a place for every buffer.
+                let _ = self.finished.push(Finished::Owned(batch));
+            }
+        }
+    }
+
+    /// A batch that was never part of a request fails.
+    pub(super) fn fail_unsent(&mut self, mut batch: H::Buf, error: DeliveryError) {
+        let meta = batch.meta_mut();
+        meta.flags |= flag::FAILED;
+        meta.error = error;
+        let slot = meta.slot;
+        self.stats.record_errors += u64::from(batch.meta().builder.count);
+        self.finish(slot, batch);
+    }
+
+    /// A batch of a window fails for good. It stays in the window while a request carries it.
+    pub(super) fn fail(&mut self, slot: u16, index: usize, error: DeliveryError) {
+        let idempotent = self.config.idempotence();
+        let Some(place) = self.slots.as_mut_slice().get_mut(usize::from(slot)) else { return };
+        let window = &mut place.window;
+        let Some(batch) = window.get_mut(index) else { return };
+        let meta = batch.meta_mut();
+        if meta.flags & (flag::ACKED | flag::FAILED) != 0 {
+            return;
+        }
+        meta.flags |= flag::FAILED;
+        meta.error = error;
+        let (serial, count) = (meta.serial, meta.builder.count);
+        let (sealed, in_flight) = (meta.flags & flag::SEALED != 0, meta.flags & flag::IN_FLIGHT != 0);
+        if idempotent && sealed {
+            window.gap = true;
+        }
+        self.stats.record_errors += u64::from(count);
+        if in_flight {
+            let _ = self.finished.push(Finished::InFlight { slot, serial });
+        }
+    }
+
+    /// Takes what is resolved out of a window, ends its mute when nothing is in flight, and closes a gap.
+    pub(super) fn tidy(&mut self, slot: u16) {
+        loop {
+            let Some(place) = self.slot_mut(slot) else { return };
+            let Some(batch) = place.window.pop_resolved() else { break };
+            self.finish(slot, batch);
+        }
+        let Some(place) = self.slot_mut(slot) else { return };
+        let window = &mut place.window;
+        if window.in_flight() > 0 {
+            return;
+        }
+        window.muted = false;
+        if window.close_gap() == GapStep::Restamp {
+            window.unstamp();
+            window.gap = false;
+            place.sequence.break_off();
+        }
+    }
+
+    /// Everything on its way fails. What a request carries keeps its bytes until that is over.
+    pub(super) fn fail_all(&mut self, error: DeliveryError) {
+        for slot in 0..self.slot_count() {
+            let mut index = 0;
+            while self.slot_mut(slot).is_some_and(|place| index < place.window.len()) {
+                self.fail(slot, index, error);
+                index += 1;
+            }
+            self.tidy(slot);
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! What passes between the halves: free buffers and what is known of the cluster up, ready batches down.
+//!
+//! A server does this under its lock, so nothing here computes a checksum or does I/O. Batches are selected for
+//! requests here: for each link that can take one, at most one batch of each partition it leads, beginning after
+//! the partition at which the last request was full, so that no partition starves.
+use super::{Sender, slot::END};
+use crate::accumulator::{Accumulator, Head};
+use crate::batch::meta::flag;
+use crate::connection::{Call, Lifecycle};
+use crate::error::DeliveryError;
+use crate::host::{Buf, Host, Slots};
+use crate::identity::Identity;
+use crate::record::Topic;
+use crate::time::{Instant, Millis};
+
+/// What a request needs beside the bytes of its batches, for each partition, at most: its topic's name or id, its
+/// number, and lengths.
+const PARTITION_OVERHEAD: u32 = 32;
+
+/// What a partition could do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Can {
+    /// Nothing.
+    Nothing,
+    /// Go along with a request that is made anyway.
+    GoAlong,
+    /// Go now.
+    Go,
+}
+
+impl<H: Host> Sender<'_, H> {
+    /// Moves free buffers and news of the cluster up to `append`, and ready batches down from it.
+    pub fn exchange(&mut self, append: &mut Accumulator<H>, now: Instant) {
+        let now = now.millis();
+        while let Some(buffer) = self.freed.pop() {
+            if append.give(buffer).is_err() {
+                break;
+            }
+        }
+        self.publish(append);
+        if self.tell_fatal
+            && let Some(DeliveryError::Fatal(code)) = self.fatal
+        {
+            append.fail(code);
+            self.tell_fatal = false;
+        }
+        if let Some(error) = self.fatal.or(self.refused_identity.take()) {
+            self.fail_all(error);
+            self.fail_queued(append, error);
+            return;
+        }
+        if self.aborting {
+            self.fail_queued(append, DeliveryError::Aborted);
+            return;
+        }
+        while let Some(batch) = append.take_expired(now) {
+            self.fail_unsent(batch, DeliveryError::TimedOut);
+        }
+        self.drain(append, now);
+        append.drained();
+        self.wake_at(append.next_expiry());
+    }
+
+    /// Fails everything that is on its way or waits, at once. No more is sent; what a request carries keeps its
+    /// buffer until that is over. The append half must have been closed.
+    pub fn abort(&mut self, append: &mut Accumulator<H>, error: DeliveryError) {
+        self.aborting = true;
+        for slot in 0..self.slot_count() {
+            let Some(partition) = self.slot_mut(slot) else { continue };
+            for batch in partition.window.iter_mut() {
+                let meta = batch.meta_mut();
+                if meta.flags & flag::IN_FLIGHT != 0 {
+                    meta.flags |= flag::MAYBE;
+                }
+            }
+        }
+        self.fail_all(error);
+        self.fail_queued(append, error);
+    }
+
+    fn fail_queued(&mut self, append: &mut Accumulator<H>, error: DeliveryError) {
+        for slot in 0..append.slots() {
+            let Ok(slot) = u16::try_from(slot) else { return };
+            while let Some(batch) = append.take(slot) {
+                self.fail_unsent(batch, error);
+            }
+        }
+    }
+
+    /// Tells the append half what it should know of the cluster, if that has changed.
+    pub fn publish(&mut self, append: &mut Accumulator<H>) {
+        if !self.changed {
+            return;
+        }
+        self.changed = false;
+        for (index, slot) in self.slots.as_slice().iter().enumerate() {
+            let place = slot.place;
+            if let Ok(index) = u16::try_from(index) {
+                append.assign(index, place.topic, place.partition, place.leader >= 0);
+            }
+        }
+        for (topic, known) in self.topics.iter() {
+            append.publish_topic(topic, known.partitions, known.base_slot, known.error);
+        }
+    }
+
+    fn drain(&mut self, append: &mut Accumulator<H>, now: Millis) {
+        let max_in_flight = u32::from(self.config.max_in_flight());
+        for slot in self.links.as_mut_slice() {
+            slot.marked = false;
+            slot.starved = false;
+            slot.full = false;
+            slot.selected = 0;
+            slot.last_slot = END;
+        }
+        let mut any = false;
+        for slot in 0..self.slot_count() {
+            any |= self.mark(append, slot, now, max_in_flight);
+        }
+        if !any {
+            return;
+        }
+        // Each link's walk begins where its last one stopped, and goes round once.
+        for behind in [false, true] {
+            for slot in 0..self.slot_count() {
+                self.select(append, slot, behind, now);
+            }
+        }
+    }
+
+    /// What the partition of `slot` could do now; and when to look again.
+    fn can(&mut self, append: &Accumulator<H>, slot: u16, now: Millis) -> Can {
+        let limit = usize::from(self.config.max_in_flight());
+        let Some(partition) = self.slots.as_slice().get(usize::from(slot)) else { return Can::Nothing };
+        let window = &partition.window;
+        if window.next_to_resend(now).is_some() {
+            return Can::Go;
+        }
+        let retry_at = window.retry_at.filter(|at| !at.reached(now));
+        if retry_at.is_some() && !window.muted {
+            self.wake_at(retry_at);
+            return Can::Nothing;
+        }
+        if !window.can_take(now, limit) || !self.may_stamp(slot) {
+            return Can::Nothing;
+        }
+        match append.head(slot, now) {
+            Head::Empty => Can::Nothing,
+            Head::Ready => Can::Go,
+            Head::Lingers(due) => {
+                self.wake_at(Some(due));
+                Can::GoAlong
+            }
+        }
+    }
+
+    /// Whether a new batch of this partition could be given a sequence: batches of an older epoch come first.
+    fn may_stamp(&mut self, slot: u16) -> bool {
+        if !self.is_idempotent() {
+            return true;
+        }
+        let Some(partition) = self.slots.as_slice().get(usize::from(slot)) else { return false };
+        partition.sequence.is_current(&self.generation) || partition.window.is_empty()
+    }
+
+    /// Marks the link that should get a request because of `slot`, and sees to it that there is one. Answers whether
+    /// a link was marked.
+    fn mark(&mut self, append: &mut Accumulator<H>, slot: u16, now: Millis, max_in_flight: u32) -> bool {
+        if self.can(append, slot, now) != Can::Go {
+            return false;
+        }
+        let Some(leader) = self.slots.as_slice().get(usize::from(slot)).map(|slot| slot.place.leader) else {
+            return false;
+        };
+        if leader < 0 {
+            self.refresh.need();
+            return false;
+        }
+        let known = self.find_link(leader);
+        let Some(index) = known.or_else(|| self.wanted_link(leader, now)) else { return false };
+        let settled = self.generation.identity.is_settled();
+        let Some(place) = self.link_mut(index) else { return false };
+        if !place.link.has_endpoint() {
+            // Its address was not kept, or it is new.
+            self.refresh.need();
+            return false;
+        }
+        place.wanted = true;
+        let speaks = place.link.versions.produce >= 0;
+        if settled && speaks && place.link.can_send(now, max_in_flight) {
+            place.marked = true;
+            return true;
+        }
+        place.starved = true;
+        let refused = place.link.state == Lifecycle::Up && !speaks;
+        if refused {
+            self.refuse_version(append, slot);
+        }
+        false
+    }
+
+    /// Its leader speaks no version of Produce that we do: what waits fails, and nothing is written.
+    fn refuse_version(&mut self, append: &mut Accumulator<H>, slot: u16) {
+        let mut at = 0;
+        while self.slot_mut(slot).is_some_and(|partition| at < partition.window.len()) {
+            self.fail(slot, at, DeliveryError::UnsupportedVersion);
+            at += 1;
+        }
+        self.tidy(slot);
+        while let Some(batch) = append.take(slot) {
+            self.fail_unsent(batch, DeliveryError::UnsupportedVersion);
+        }
+    }
+
+    /// Whether the next batch of `slot` can be given a sequence: takes the next epoch if its partition needs one.
+    fn settle_sequence(&mut self, slot: u16) -> bool {
+        if let Some(partition) = self.slots.as_slice().get(usize::from(slot))
+            && self.generation.identity != Identity::Unneeded
+            && partition.sequence.needs_epoch(&self.generation)
+        {
+            self.generation.bump();
+        }
+        self.generation.identity.is_settled()
+    }
+
+    /// Puts the first batch of `slot` into the request of its link, if that takes one.
+    fn select(&mut self, append: &mut Accumulator<H>, slot: u16, behind: bool, now: Millis) {
+        let Some(partition) = self.slots.as_slice().get(usize::from(slot)) else { return };
+        let (leader, in_request) = (partition.place.leader, partition.window.next_to_resend(now));
+        if leader < 0 {
+            return;
+        }
+        let Some(index) = self.find_link(leader) else { return };
+        let Some(place) = self.link(index) else { return };
+        if !place.marked || (slot < place.link.resume_at) != behind {
+            return;
+        }
+        if !self.slots.as_slice().get(usize::from(slot)).is_some_and(|s| s.window.is_free_for(index)) {
+            return;
+        }
+        if self.can(append, slot, now) == Can::Nothing || !self.settle_sequence(slot) {
+            return;
+        }
+        let len = match in_request {
+            Some(at) => self.slot_mut(slot).and_then(|s| s.window.get_mut(at)).map(|b| b.meta().builder.len),
+            None => append.head_len(slot),
+        };
+        let Some(len) = len else { return };
+        let max = self.config.max_request_size();
+        let Some(place) = self.link_mut(index) else { return };
+        let total = place.selected.saturating_add(len).saturating_add(PARTITION_OVERHEAD);
+        if place.full || (place.selected > 0 && total > max) {
+            // One batch always goes. The next request begins here.
+            if !place.full {
+                place.link.resume_at = slot;
+            }
+            place.full = true;
+            place.starved = true;
+            return;
+        }
+        let at = match in_request {
+            Some(at) => at,
+            None => match self.take(append, slot) {
+                Some(at) => at,
+                None => return,
+            },
+        };
+        self.put(index, slot, at, total, now);
+        if append.head(slot, now) == Head::Ready
+            && let Some(place) = self.link_mut(index)
+        {
+            place.starved = true;
+        }
+    }
+
+    /// Moves the first batch of `slot` from the append half into its window.
+    fn take(&mut self, append: &mut Accumulator<H>, slot: u16) -> Option<usize> {
+        let batch = append.take(slot)?;
+        let (topic, created) = (Topic(batch.meta().topic), batch.meta().created);
+        if let Some(known) = self.topics.known_mut(topic) {
+            known.used = created;
+        }
+        match self.slot_mut(slot)?.window.push(batch) {
+            Ok(at) => Some(at),
+            // `can_take` said there is room.
+            Err(batch) => {
+                self.fail_unsent(batch, DeliveryError::Aborted);
+                None
+            }
+        }
+    }
+
+    /// Makes a batch of a window part of the request that `index` gets in this drain, which begins with the first.
+    fn put(&mut self, index: u16, slot: u16, at: usize, total: u32, now: Millis) {
+        let Some(place) = self.links.as_mut_slice().get_mut(usize::from(index)) else { return };
+        place.selected = total;
+        let link = &mut place.link;
+        if link.out.is_none() {
+            link.begin(Call::Produce, i16::from(link.versions.produce), now, 0, slot);
+            link.resume_at = 0;
+            self.stats.requests += 1;
+        }
+        let Some(out) = link.out else { return };
+        if let Some(request) = link.in_flight.youngest_mut() {
+            request.batches = request.batches.saturating_add(1);
+        }
+        let last = core::mem::replace(&mut place.last_slot, slot);
+        let Some(partition) = self.slots.as_mut_slice().get_mut(usize::from(slot)) else { return };
+        partition.next_in_request = END;
+        if let Some(batch) = partition.window.get_mut(at) {
+            let meta = batch.meta_mut();
+            meta.flags |= flag::IN_FLIGHT;
+            meta.link = index;
+            meta.correlation = out.correlation;
+            meta.attempts = meta.attempts.saturating_add(1);
+            self.stats.batches += 1;
+            self.stats.bytes += u64::from(meta.builder.len);
+            self.stats.records += u64::from(meta.builder.count);
+        }
+        self.link_in(last, slot, out.first_slot);
+    }
+
+    /// Adds `slot` to the list of a request, behind the last one of the same topic: a topic is named once.
+    fn link_in(&mut self, last: u16, slot: u16, first: u16) {
+        if last == END {
+            return;
+        }
+        let topic_of = |sender: &Self, at: u16| {
+            sender.slots.as_slice().get(usize::from(at)).map(|slot| slot.place.topic)
+        };
+        let topic = topic_of(self, slot);
+        let mut behind = last;
+        if topic_of(self, last) != topic {
+            let mut at = first;
+            while let Some(partition) = self.slots.as_slice().get(usize::from(at)) {
+                if Some(partition.place.topic) == topic {
+                    behind = at;
+                }
+                at = partition.next_in_request;
+            }
+        }
+        let Some(before) = self.slot_mut(behind) else { return };
+        let next = core::mem::replace(&mut before.next_in_request, slot);
+        if let Some(partition) = self.slot_mut(slot) {
+            partition.next_in_request = next;
+        }
+        // `last` is the end of the list, wherever the slot went in.
+        if behind != last
+            && let Some(link) = self.slot_link(slot)
+            && let Some(place) = self.link_mut(link)
+        {
+            place.last_slot = last;
+        }
+    }
+
+    fn slot_link(&self, slot: u16) -> Option<u16> {
+        self.find_link(self.slots.as_slice().get(usize::from(slot))?.place.leader)
+    }
+}

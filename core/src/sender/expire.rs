@@ -1,0 +1,86 @@
+//! Deadlines: requests without an answer, batches without an outcome, links without use.
+use super::{Sender, answer::Loss};
+use crate::batch::meta::flag;
+use crate::config::Acks;
+use crate::connection::Lifecycle;
+use crate::error::DeliveryError;
+use crate::host::{Buf, Host, Slots};
+use crate::time::Millis;
+
+impl<H: Host> Sender<'_, H> {
+    /// The link whose oldest request has waited for too long, or whose setup takes too long.
+    pub(super) fn next_timed_out(&self, now: Millis) -> Option<(u16, Loss)> {
+        (0..self.link_count()).find_map(|index| {
+            let slot = self.link(index)?;
+            let link = &slot.link;
+            if link.doomed {
+                return Some((index, Loss::Nonsense));
+            }
+            if link.state == Lifecycle::Dialling && link.due.reached(now) {
+                return Some((index, Loss::Setup));
+            }
+            let request = link.in_flight.front()?;
+            let due = request.sent_at.plus(self.config.request_timeout_ms());
+            due.reached(now).then_some((index, Loss::Timeout))
+        })
+    }
+
+    /// When the next request, setup, link or batch runs out of time.
+    pub(super) fn next_expiry(&self) -> Option<Millis> {
+        let mut next: Option<Millis> = None;
+        let mut note = |at: Millis| next = Some(next.map_or(at, |next| next.min(at)));
+        let idle = self.config.connections_max_idle_ms();
+        for slot in self.links.as_slice() {
+            let link = &slot.link;
+            match link.state {
+                Lifecycle::Down => {}
+                Lifecycle::Dialling => note(link.due),
+                Lifecycle::Greeting | Lifecycle::Up => {
+                    if let Some(request) = link.in_flight.front() {
+                        note(request.sent_at.plus(self.config.request_timeout_ms()));
+                    } else if let Some(idle) = idle {
+                        note(link.used.plus(idle));
+                    }
+                }
+            }
+        }
+        let timeout = self.config.delivery_timeout_ms();
+        for slot in self.slots.as_slice() {
+            let mut open = slot.window.iter().filter(|b| b.meta().flags & (flag::ACKED | flag::FAILED) == 0);
+            if let Some(batch) = open.next() {
+                note(batch.meta().created.plus(timeout));
+            }
+        }
+        next
+    }
+
+    /// Fails the batches on their way whose `delivery.timeout.ms` has passed.
+    pub(super) fn expire(&mut self, now: Millis) {
+        let timeout = self.config.delivery_timeout_ms();
+        for slot in 0..self.slot_count() {
+            let mut at = 0;
+            let mut any = false;
+            while let Some(batch) = self.slot_mut(slot).and_then(|partition| partition.window.get_mut(at)) {
+                let meta = batch.meta_mut();
+                let open = meta.flags & (flag::ACKED | flag::FAILED) == 0;
+                if open && meta.created.plus(timeout).reached(now) {
+                    // What is being sent, or waits for its answer, may get there.
+                    if meta.flags & flag::IN_FLIGHT != 0 {
+                        meta.flags |= flag::MAYBE;
+                    }
+                    self.fail(slot, at, DeliveryError::TimedOut);
+                    any = true;
+                }
+                at += 1;
+            }
+            if any {
+                self.tidy(slot);
+            }
+        }
+    }
+
+    /// Whether answers to produce requests are expected.
+    pub(super) fn expects_answers(&self) -> bool {
+        self.acks() != Acks::Zero
+    }
+}

@@ -1,0 +1,306 @@
+//! The answer to a metadata request: brokers and their addresses, then topics and who leads their partitions.
+//!
+//! Only what was asked for is kept. Brokers come before the leaders that make them interesting; with few link
+//! slots, a leader whose address was not kept is asked for again at once.
+use super::links::{Address, At};
+use super::{LinkSlot, Sender, Slot};
+use crate::cluster::Place;
+use crate::cluster::topics::Hash;
+use crate::connection::frame::error_code;
+use crate::connection::link::{BOOTSTRAP, NOBODY};
+use crate::connection::{Lifecycle, backoff};
+use crate::host::{Buf, Host, Slots, Text};
+use crate::record::Topic;
+use crate::time::Millis;
+use crate::wire::ErrorCode;
+use crate::wire::Item;
+use crate::wire::metadata::response as r;
+
+/// What the answer has told so far.
+#[derive(Debug)]
+pub struct Learning {
+    /// The error of the whole answer.
+    error: ErrorCode,
+    /// The broker told of, and where its address is kept.
+    node: i32,
+    at: Option<At>,
+    port: i32,
+    /// Of the broker's host, or the topic's name.
+    hash: Hash,
+    topic: Option<Topic>,
+    topic_error: ErrorCode,
+    id: [u8; 16],
+    /// Partitions announced.
+    count: i32,
+    /// Any broker was told of.
+    any_broker: bool,
+    partition_error: ErrorCode,
+    partition: i32,
+    leader: i32,
+    epoch: i32,
+}
+
+impl Learning {
+    pub(super) const fn new() -> Self {
+        Self {
+            error: ErrorCode::NONE,
+            node: -1,
+            at: None,
+            port: 0,
+            hash: Hash::new(),
+            topic: None,
+            topic_error: ErrorCode::NONE,
+            id: [0; 16],
+            count: 0,
+            any_broker: false,
+            partition_error: ErrorCode::NONE,
+            partition: -1,
+            leader: -1,
+            epoch: -1,
+        }
+    }
+}
+
+impl<H: Host> Sender<'_, H> {
+    pub(super) fn learn_item(&mut self, index: u16, l: &mut Learning, item: &Item<'_>, now: Millis) {
+        match *item {
+            Item::Begin { field: r::BROKERS, .. } => {
+                for slot in self.links.as_mut_slice() {
+                    slot.listed = false;
+                }
+            }
+            Item::Chunk { field: r::HOST, chunk, first, .. } => {
+                l.hash = if first { Hash::new() } else { l.hash }.with(chunk);
+                self.put_host(l.at, chunk, first);
+            }
+            Item::Element { field: r::TOPICS } => {
+                *l = Learning { error: l.error, any_broker: l.any_broker, ..Learning::new() };
+            }
+            Item::Chunk { field: r::NAME, chunk, first, last, .. } => {
+                l.hash = if first { Hash::new() } else { l.hash }.with(chunk);
+                if last {
+                    l.topic = self.topics.find(l.hash);
+                }
+            }
+            Item::Uuid { field: r::TOPIC_ID, value } => l.id = *value,
+            Item::Begin { field: r::PARTITIONS, count } => {
+                l.count = i32::try_from(count).unwrap_or(0);
+                self.learn_topic(l);
+            }
+            Item::Int { field, value } => self.learn_number(index, l, field, value, now),
+            Item::ElementEnd { field: r::BROKERS } => self.learn_broker(l, now),
+            Item::ElementEnd { field: r::PARTITIONS } => self.learn_partition(l),
+            _ => {}
+        }
+    }
+
+    fn learn_number(&mut self, index: u16, l: &mut Learning, field: u8, value: i64, now: Millis) {
+        let number = i32::try_from(value).unwrap_or(-1);
+        match field {
+            r::THROTTLE_TIME_MS => self.throttle(index, &crate::wire::metadata::API, 6, value, now),
+            r::NODE_ID => {
+                l.any_broker = true;
+                l.node = number;
+                l.at = self.address_of(number);
+                if let Some(At::Link(index)) = l.at
+                    && let Some(slot) = self.link_mut(index)
+                {
+                    slot.listed = true;
+                }
+            }
+            r::PORT => {
+                l.port = number;
+                self.put_port(l.at, number);
+            }
+            r::TOPIC_ERROR_CODE => l.topic_error = error_code(value),
+            r::PARTITION_ERROR_CODE => l.partition_error = error_code(value),
+            r::PARTITION_INDEX => {
+                (l.partition, l.leader, l.epoch) = (number, -1, -1);
+            }
+            r::LEADER_ID => l.leader = number,
+            r::LEADER_EPOCH => l.epoch = number,
+            r::ERROR_CODE => l.error = error_code(value),
+            _ => {}
+        }
+    }
+
+    /// A free or new link slot, for `node`.
+    pub(super) fn free_link(&mut self, node: i32) -> Option<u16> {
+        let index = match self.find_link(NOBODY) {
+            Some(free) => free,
+            None => {
+                // A peer may list as many brokers as it likes; a cluster does not have so many.
+                if self.link_count() >= super::links::MOST_LINKS || self.links.push(LinkSlot::new()).is_err()
+                {
+                    return None;
+                }
+                self.link_count().checked_sub(1)?
+            }
+        };
+        let slot = self.link_mut(index)?;
+        *slot = LinkSlot::new();
+        slot.link.node = node;
+        Some(index)
+    }
+
+    /// A broker was told of. The link by which it was found is its own, if it leads to the same place.
+    fn learn_broker(&mut self, l: &mut Learning, now: Millis) {
+        let at = l.at.take();
+        let Some(bootstrap) = self.find_link(BOOTSTRAP) else { return };
+        let Some(LinkSlot { link: first, .. }) = self.link(bootstrap) else { return };
+        let same =
+            i32::from(first.port) == l.port && Hash::new().with(first.host.as_str().as_bytes()) == l.hash;
+        if !same || first.state == Lifecycle::Down {
+            return;
+        }
+        match at {
+            Some(At::Link(own)) if self.link(own).is_some_and(|s| s.link.state == Lifecycle::Down) => {
+                if let Some(own) = self.link_mut(own) {
+                    *own = LinkSlot::new();
+                }
+            }
+            Some(At::Link(_)) => return,
+            Some(At::Aside) => self.spare = Address::nowhere(),
+            None => {}
+        }
+        if let Some(first) = self.link_mut(bootstrap) {
+            first.link.node = l.node;
+            first.link.used = now;
+            first.listed = true;
+        }
+    }
+
+    fn learn_topic(&mut self, l: &mut Learning) {
+        let Some(topic) = l.topic else { return };
+        let (error, count, id) = (l.topic_error, l.count, l.id);
+        let Some(known) = self.topics.known_mut(topic) else { return };
+        self.changed = true;
+        known.error = match error {
+            ErrorCode::INVALID_TOPIC_EXCEPTION | ErrorCode::TOPIC_AUTHORIZATION_FAILED => error.0,
+            _ => 0,
+        };
+        if !error.is_none() || count == 0 {
+            return;
+        }
+        let anew = known.id != [0; 16] && id != known.id && id != [0; 16];
+        known.id = id;
+        // A topic that shrinks was made anew; records may be on their way to partitions that are gone.
+        known.partitions = count;
+        if anew {
+            for slot in self.slots.as_mut_slice().iter_mut().filter(|slot| slot.place.topic == topic.0) {
+                slot.place.forget_leader();
+            }
+            self.break_links_naming(topic);
+        }
+    }
+
+    fn learn_partition(&mut self, l: &Learning) {
+        let Some(topic) = l.topic.filter(|_| l.topic_error.is_none()) else { return };
+        if l.partition < 0 {
+            return;
+        }
+        let slot = match self.find_slot(topic, l.partition) {
+            Some(slot) => slot,
+            None => {
+                let mut fresh = Slot::new(Place::new(topic.0, l.partition));
+                if self.forgotten & super::slot::mark(topic, l.partition) != 0 {
+                    fresh.sequence = crate::idempotence::Sequence::forgotten(self.generation.number);
+                }
+                if self.slot_count() == u16::MAX - 1 || self.slots.push(fresh).is_err() {
+                    return;
+                }
+                self.slot_count().saturating_sub(1)
+            }
+        };
+        if l.partition == 0
+            && let Some(known) = self.topics.known_mut(topic)
+        {
+            known.base_slot = slot;
+        }
+        let Some(partition) = self.slot_mut(slot) else { return };
+        let leader = if l.leader >= 0 { l.leader } else { crate::cluster::place::NO_LEADER };
+        let usable = matches!(
+            l.partition_error,
+            ErrorCode::NONE | ErrorCode::REPLICA_NOT_AVAILABLE | ErrorCode::LISTENER_NOT_FOUND
+        );
+        let leader = if usable { leader } else { crate::cluster::place::NO_LEADER };
+        let before = partition.place.leader_epoch;
+        if partition.place.lead(leader, l.epoch) {
+            self.changed = true;
+            // A newer leader than at the last attempt: no need to wait.
+            if let Some(partition) = self.slot_mut(slot)
+                && l.epoch > before
+                && leader >= 0
+            {
+                partition.window.retry_at = None;
+            }
+        }
+    }
+
+    /// The answer is over.
+    pub(super) fn learned(&mut self, l: &Learning, now: Millis) {
+        for known in self.topics.iter_mut() {
+            known.asking = false;
+        }
+        self.changed = true;
+        let missing = self.topics.iter().any(|(_, known)| known.partitions == 0 && known.error == 0)
+            || self.has_leaderless_data();
+        let useless = !l.error.is_none() || !l.any_broker;
+        let (base, max) = (self.config.retry_backoff_ms(), self.config.retry_backoff_max_ms());
+        let failures = self.refresh.failures();
+        let wait = backoff::exponential(base, max, failures, &mut self.random);
+        if useless {
+            self.refresh.failed(now, wait);
+            if l.error == ErrorCode::REBOOTSTRAP_REQUIRED {
+                self.rebootstrap();
+            }
+            return;
+        }
+        self.stats.metadata_updates += 1;
+        self.refresh.answered(now, !missing, wait);
+        self.drop_unlisted();
+    }
+
+    /// Whether something waits for a partition that nobody leads.
+    fn has_leaderless_data(&self) -> bool {
+        let waits = |slot: &Slot<H::Buf>| slot.place.leader < 0 && slot.window.first_unsent().is_some();
+        self.slots.as_slice().iter().any(waits)
+    }
+
+    /// Brokers that are gone from the cluster lose their slots, once nothing is on its way to them.
+    fn drop_unlisted(&mut self) {
+        for index in 0..self.link_count() {
+            let Some(slot) = self.link_mut(index) else { continue };
+            let link = &mut slot.link;
+            if link.node == BOOTSTRAP {
+                // It has told what it knows; the brokers' own links serve from here on.
+                link.retiring = true;
+            } else if link.node >= 0 && !slot.listed && link.state == Lifecycle::Down {
+                *slot = LinkSlot::new();
+            } else {
+                link.retiring = link.node >= 0 && !slot.listed;
+            }
+        }
+    }
+
+    /// A request that is half written names a topic by an id that is no longer right: it must not be finished
+    /// with the new one.
+    fn break_links_naming(&mut self, topic: Topic) {
+        for index in 0..self.link_count() {
+            let named = self.writes_topic(index, topic);
+            if named && let Some(slot) = self.link_mut(index) {
+                slot.link.doomed = true;
+            }
+        }
+    }
+
+    fn writes_topic(&self, index: u16, topic: Topic) -> bool {
+        let Some(out) = self.link(index).and_then(|slot| slot.link.out) else { return false };
+        let mut slots = self.slots.as_slice().iter().filter(|slot| slot.place.topic == topic.0);
+        slots.any(|slot| {
+            slot.window
+                .find(index, out.correlation)
+                .is_some_and(|at| slot.window.iter().nth(at).is_some_and(|batch| batch.meta().flags != 0))
+        })
+    }
+}

@@ -1,0 +1,321 @@
+//! Which links there are, which are opened and which are given up.
+use super::{LinkSlot, Sender, Slot, answer::Loss};
+use crate::batch::meta::flag;
+use crate::connection::link::{BOOTSTRAP, NOBODY};
+use crate::connection::{Call, Lifecycle, backoff};
+use crate::error::DeliveryError;
+use crate::host::{Buf, Host, Slots, Text};
+use crate::time::Millis;
+
+/// A broker's address that is kept aside until a link slot is free for it.
+pub(super) struct Address<T> {
+    pub(super) node: i32,
+    pub(super) host: T,
+    pub(super) port: u16,
+}
+
+impl<T: Text> Address<T> {
+    pub(super) fn nowhere() -> Self {
+        Self { node: NOBODY, host: T::default(), port: 0 }
+    }
+}
+
+/// Where an address is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum At {
+    /// With a link.
+    Link(u16),
+    /// Aside.
+    Aside,
+}
+
+/// Links a producer ever has, wherever slots may grow.
+pub(super) const MOST_LINKS: u16 = 4096;
+
+impl<H: Host> Sender<'_, H> {
+    /// A link for a broker that leads something: its own, or a free one once it is known where the broker is. While
+    /// there is neither, its address is asked for, and one of the others makes room.
+    pub(super) fn wanted_link(&mut self, node: i32, now: Millis) -> Option<u16> {
+        if let Some(own) = self.find_link(node) {
+            return Some(own);
+        }
+        if self.spare.node == NOBODY {
+            self.spare.node = node;
+            self.spare.port = 0;
+            self.refresh.need_at_once();
+        }
+        if self.spare.node != node {
+            return None;
+        }
+        if self.spare.port == 0 {
+            self.refresh.need();
+            return None;
+        }
+        let Some(index) = self.free_link(node) else {
+            self.retire_one(now);
+            return None;
+        };
+        let address = core::mem::replace(&mut self.spare, Address::nowhere());
+        let slot = self.link_mut(index)?;
+        slot.link.host = address.host;
+        slot.link.port = address.port;
+        slot.link.used = now;
+        Some(index)
+    }
+
+    /// Where the address of a broker is kept that an answer is about to tell: with its own link, or a free one, or
+    /// aside because it is waited for; or nowhere.
+    pub(super) fn address_of(&mut self, node: i32) -> Option<At> {
+        if node < 0 {
+            return None;
+        }
+        let link = self.find_link(node).or_else(|| self.free_link(node)).map(At::Link);
+        link.or_else(|| (self.spare.node == node).then_some(At::Aside))
+    }
+
+    /// Adds a piece of a host name, which is ASCII; whatever is not shows as `?`.
+    pub(super) fn put_host(&mut self, at: Option<At>, chunk: &[u8], first: bool) {
+        let host = match at {
+            Some(At::Link(index)) => self.link_mut(index).map(|slot| &mut slot.link.host),
+            Some(At::Aside) => Some(&mut self.spare.host),
+            None => None,
+        };
+        let Some(host) = host else { return };
+        if first {
+            host.clear();
+        }
+        for byte in chunk {
+            host.push(if byte.is_ascii_graphic() { char::from(*byte) } else { '?' });
+        }
+    }
+
+    pub(super) fn put_port(&mut self, at: Option<At>, port: i32) {
+        let port = u16::try_from(port).unwrap_or(0);
+        match at {
+            Some(At::Link(index)) => {
+                if let Some(slot) = self.link_mut(index) {
+                    slot.link.port = port;
+                }
+            }
+            Some(At::Aside) => self.spare.port = port,
+            None => {}
+        }
+    }
+
+    /// Every slot is taken and a broker needs one: the least recently used link takes no new requests, and closes
+    /// when it is idle.
+    pub(super) fn retire_one(&mut self, now: Millis) {
+        if self.links.as_slice().iter().any(|slot| slot.link.retiring) {
+            return;
+        }
+        let oldest = (0..self.link_count())
+            .max_by_key(|index| self.link(*index).map_or(i32::MIN, |slot| now.since(slot.link.used)));
+        if let Some(slot) = oldest.and_then(|index| self.link_mut(index)) {
+            slot.link.retiring = true;
+        }
+    }
+
+    /// Closes links that retire or were idle for long, once nothing is on its way; answers which.
+    pub(super) fn next_unneeded(&self, now: Millis) -> Option<u16> {
+        let max_idle = self.config.connections_max_idle_ms();
+        (0..self.link_count()).find(|index| {
+            self.link(*index).is_some_and(|slot| {
+                let link = &slot.link;
+                let idle = max_idle.is_some_and(|idle| link.used.plus(idle).reached(now));
+                let open = link.state == Lifecycle::Up && link.is_idle();
+                let gone = link.retiring && link.state == Lifecycle::Down && link.node != NOBODY;
+                gone || (open && (link.retiring || idle))
+            })
+        })
+    }
+
+    /// A stream is gone, for whatever reason: what it carried is retried or fails, and the slot waits before it is
+    /// opened again.
+    pub(super) fn lost(&mut self, index: u16, loss: Loss, now: Millis) {
+        let (base, max) = (self.config.reconnect_backoff_ms(), self.config.reconnect_backoff_max_ms());
+        let error = match loss {
+            Loss::Timeout => DeliveryError::RequestTimedOut,
+            Loss::Nonsense => DeliveryError::MalformedAnswer,
+            _ => DeliveryError::Disconnected,
+        };
+        // What was written completely may have been done; a request that was cut off was not.
+        while let Some(request) = self.link_mut(index).and_then(|slot| slot.link.in_flight.pop()) {
+            let out = self.link(index).and_then(|slot| slot.link.out);
+            let whole =
+                out.is_none_or(|out| out.correlation != request.correlation || out.written == out.len);
+            match request.call {
+                Call::Produce => {
+                    self.give_up_request(index, request.correlation, whole, error, now);
+                }
+                Call::Metadata => {
+                    for known in self.topics.iter_mut() {
+                        known.asking = false;
+                    }
+                    let (base, max) = (self.config.retry_backoff_ms(), self.config.retry_backoff_max_ms());
+                    let failures = self.refresh.failures();
+                    let wait = backoff::exponential(base, max, failures, &mut self.random);
+                    self.refresh.failed(now, wait);
+                }
+                Call::InitProducerId => self.identify_later(now),
+                Call::ApiVersions => {}
+            }
+        }
+        let failures = self.link(index).map_or(0, |slot| slot.link.failures);
+        let wait = backoff::exponential(base, max, failures, &mut self.random);
+        let Some(slot) = self.link_mut(index) else { return };
+        slot.context = super::Context::None;
+        let link = &mut slot.link;
+        let (was, node, retiring) = (link.state, link.node, link.retiring);
+        // A broker that broke the link at the newest ApiVersions may know only the oldest.
+        if was == Lifecycle::Greeting {
+            link.greet_old = !link.greet_old;
+        }
+        link.reset();
+        link.doomed = false;
+        if was == Lifecycle::Up {
+            self.stats.connections_closed += 1;
+        }
+        let Some(slot) = self.link_mut(index) else { return };
+        if node == BOOTSTRAP || retiring {
+            *slot = LinkSlot::new();
+        } else if loss != Loss::Unneeded {
+            slot.link.backing_off = true;
+            slot.link.due = now.plus(wait);
+            slot.link.failures = failures.saturating_add(1);
+        }
+        if node == BOOTSTRAP {
+            self.bootstrap_failures = self.bootstrap_failures.saturating_add(1);
+            self.bootstrap_at = if loss == Loss::Unneeded { None } else { Some(now.plus(wait)) };
+        }
+        if loss != Loss::Unneeded {
+            self.refresh.need();
+        }
+    }
+
+    /// The batches of a request that gets no answer: retried, or failed if no retry is left.
+    pub(super) fn give_up_request(
+        &mut self,
+        link: u16,
+        correlation: i32,
+        maybe: bool,
+        error: DeliveryError,
+        now: Millis,
+    ) {
+        for slot in 0..self.slot_count() {
+            let Some(partition) = self.slot_mut(slot) else { continue };
+            let Some(at) = partition.window.find(link, correlation) else { continue };
+            if let Some(batch) = partition.window.get_mut(at) {
+                let meta = batch.meta_mut();
+                meta.flags &= !flag::IN_FLIGHT;
+                if maybe {
+                    meta.flags |= flag::MAYBE;
+                }
+                if meta.flags & flag::FAILED == 0 {
+                    self.retry(slot, at, error, now);
+                }
+            }
+            self.tidy(slot);
+        }
+    }
+
+    /// A link to ask the cluster by: an open one with the fewest requests in flight. If there is none, one is
+    /// chosen to be opened.
+    pub(super) fn least_loaded(&mut self, now: Millis) -> Option<u16> {
+        let max = u32::from(self.config.max_in_flight());
+        let count = self.link_count();
+        let start = u16::try_from(self.random.next_u32() % u32::from(count.max(1))).unwrap_or(0);
+        let order = || (0..count).map(move |nth| (start + nth) % count.max(1));
+        let open = order()
+            .filter(|index| self.link(*index).is_some_and(|slot| slot.link.can_send(now, max)))
+            .min_by_key(|index| self.link(*index).map_or(usize::MAX, |slot| slot.link.in_flight.len()));
+        if open.is_some() {
+            return open;
+        }
+        let pending = |slot: &LinkSlot<H>| {
+            matches!(slot.link.state, Lifecycle::Dialling | Lifecycle::Greeting)
+                || (slot.link.state == Lifecycle::Up && !slot.link.retiring && !slot.link.is_throttled(now))
+        };
+        if self.links.as_slice().iter().any(pending) {
+            return None;
+        }
+        let known = order()
+            .filter(|index| self.link(*index).is_some_and(|slot| slot.link.may_dial(now)))
+            .max_by_key(|index| self.link(*index).map_or(i32::MIN, |slot| now.since(slot.link.used)));
+        match known.or_else(|| self.bootstrap_link(now)) {
+            Some(index) => {
+                if let Some(slot) = self.link_mut(index) {
+                    slot.wanted = true;
+                }
+            }
+            None => self.wake_at(self.next_dial()),
+        }
+        None
+    }
+
+    /// A link to the next of the bootstrap servers, if it is time to try one.
+    fn bootstrap_link(&mut self, now: Millis) -> Option<u16> {
+        let known = self.links.as_slice().iter().any(|slot| slot.link.node >= 0);
+        let never = self.config.metadata_recovery() == crate::config::MetadataRecovery::None;
+        if (known && never) || self.bootstrap_at.is_some_and(|at| !at.reached(now)) {
+            return None;
+        }
+        let servers = self.config.bootstrap();
+        let server = *servers.get(usize::from(self.bootstrap) % servers.len().max(1))?;
+        let index = match self.find_link(BOOTSTRAP).or_else(|| self.free_link(BOOTSTRAP)) {
+            Some(index) => index,
+            // Every slot is a broker's, and none can be reached: one of them makes room.
+            None => {
+                let index = (0..self.link_count())
+                    .find(|index| self.link(*index).is_some_and(|s| s.link.state == Lifecycle::Down))?;
+                *self.link_mut(index)? = LinkSlot::new();
+                self.link_mut(index)?.link.node = BOOTSTRAP;
+                index
+            }
+        };
+        self.bootstrap = self.bootstrap.wrapping_add(1) % u16::try_from(servers.len().max(1)).unwrap_or(1);
+        let failures = self.bootstrap_failures;
+        let slot = self.link_mut(index)?;
+        if !slot.link.has_endpoint() {
+            slot.link.host.assign(server.host);
+            slot.link.port = server.port;
+            slot.link.failures = failures;
+        }
+        Some(index)
+    }
+
+    /// Forgets the brokers and begins again with the bootstrap servers (KIP-1102).
+    pub(super) fn rebootstrap(&mut self) {
+        if self.config.metadata_recovery() == crate::config::MetadataRecovery::None {
+            return;
+        }
+        for slot in self.links.as_mut_slice() {
+            slot.link.retiring = true;
+        }
+        self.bootstrap_at = None;
+        for place in self.slots.as_mut_slice().iter_mut().map(|slot: &mut Slot<H::Buf>| &mut slot.place) {
+            place.leader = crate::cluster::place::NO_LEADER;
+        }
+        self.changed = true;
+    }
+
+    /// When the next link may be dialled again.
+    fn next_dial(&self) -> Option<Millis> {
+        let due = |slot: &LinkSlot<H>| {
+            (slot.link.state == Lifecycle::Down && slot.link.has_endpoint() && slot.link.backing_off)
+                .then_some(slot.link.due)
+        };
+        let known = self.links.as_slice().iter().filter_map(due).reduce(Millis::min);
+        match (known, self.bootstrap_at) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// The pass ends no later than that.
+    pub(super) fn wake_at(&mut self, at: Option<Millis>) {
+        self.next = match (self.next, at) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+    }
+}

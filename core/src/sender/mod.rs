@@ -1,0 +1,302 @@
+//! The send half of a producer, its only orchestrator: it drives the links, learns the cluster, drains batches
+//! into requests and gives each its verdict.
+//!
+//! One pass is three calls: [`Sender::poll_receive`] reads what has arrived and settles what is over;
+//! [`Sender::exchange`] moves free buffers up to the append half and ready batches down from it, and is all that
+//! a server does under its lock; [`Sender::poll_send`] seals and writes. Deliveries may be taken after each.
+//!
+//! Invariants: a batch is in a window, or finished, or its buffer is free; a partition's batches in flight are
+//! all on one link; a link's requests in flight name their batches by correlation id.
+mod answer;
+mod deliver;
+mod exchange;
+mod expire;
+mod learn;
+mod links;
+mod produced;
+mod receive;
+mod slot;
+mod stats;
+mod transmit;
+mod window;
+
+use crate::batch::Crc32c;
+use crate::cluster::{Known, Place, Refresh, Topics};
+use crate::config::Checked;
+use crate::connection::Link;
+use crate::error::{DeliveryError, TopicError};
+use crate::host::{Host, Ring, Slots};
+use crate::idempotence::sequence::Generation;
+use crate::identity::Identity;
+use crate::random::Random;
+use crate::record::Topic;
+use crate::time::{Instant, Millis};
+pub use answer::Context;
+pub use deliver::Finished;
+pub use slot::Slot;
+pub use stats::Stats;
+
+/// When to poll again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// At once: there is more to do.
+    Now,
+    /// Then, or when a link can make progress, whichever is first.
+    At(Instant),
+    /// When a link can make progress, or something is appended.
+    OnIo,
+}
+
+/// A link and what its answer has told so far.
+pub struct LinkSlot<H: Host> {
+    pub(crate) link: Link<H::Text>,
+    context: Context,
+    /// Something is ready for it.
+    wanted: bool,
+    /// It was part of the last metadata answer.
+    listed: bool,
+    /// Data for it was left behind at the last drain.
+    starved: bool,
+    /// It takes a request in the drain under way.
+    marked: bool,
+    /// Bytes of batches in the request that the drain makes up.
+    selected: u32,
+    /// The request that the drain makes up is full.
+    full: bool,
+    /// The last slot in that request.
+    last_slot: u16,
+}
+
+impl<H: Host> LinkSlot<H> {
+    fn new() -> Self {
+        Self {
+            link: Link::new(),
+            context: Context::None,
+            wanted: false,
+            listed: false,
+            starved: false,
+            marked: false,
+            selected: 0,
+            full: false,
+            last_slot: slot::END,
+        }
+    }
+}
+
+/// The memory a send half lives in; all lists empty.
+pub struct Memory<H: Host> {
+    /// One for each link.
+    pub links: H::Slots<LinkSlot<H>>,
+    /// One for each partition slot.
+    pub slots: H::Slots<Slot<H::Buf>>,
+    /// One for each topic.
+    pub topics: H::Slots<Known>,
+    /// The topics' names.
+    pub names: H::Slots<u8>,
+    /// One for each buffer.
+    pub finished: H::Slots<Option<Finished<H::Buf>>>,
+    /// One for each buffer.
+    pub freed: H::Slots<H::Buf>,
+}
+
+/// The send half. See the module's text.
+pub struct Sender<'a, H: Host> {
+    config: Checked<'a>,
+    crc: Crc32c,
+    links: H::Slots<LinkSlot<H>>,
+    slots: H::Slots<Slot<H::Buf>>,
+    topics: Topics<H>,
+    refresh: Refresh,
+    generation: Generation,
+    /// An InitProducerId request is in flight; after a failure, not before.
+    identifying: bool,
+    identify_at: Option<Millis>,
+    identify_failures: u16,
+    finished: Ring<H::Slots<Option<Finished<H::Buf>>>>,
+    /// The delivery that was told last; its buffer is free at the next call.
+    freed: H::Slots<H::Buf>,
+    /// The address of a broker that waits for a link slot.
+    spare: links::Address<H::Text>,
+    /// The next of the bootstrap servers; attempts at them in a row that failed; not before.
+    bootstrap: u16,
+    bootstrap_failures: u16,
+    bootstrap_at: Option<Millis>,
+    /// An identity was refused for want of rights: everything incomplete fails with this.
+    refused_identity: Option<DeliveryError>,
+    random: Random,
+    /// What the append half sees of the cluster is out of date.
+    changed: bool,
+    /// Partitions whose sequence was forgotten with their slot, as a set that may say yes wrongly.
+    forgotten: u64,
+    /// The failure that ended the producer.
+    fatal: Option<DeliveryError>,
+    /// The failure the append half is still to be told of.
+    tell_fatal: bool,
+    /// No further record comes; what is left is aborted.
+    aborting: bool,
+    /// The earliest linger, retry or dial that `exchange` met.
+    next: Option<Millis>,
+    more: bool,
+    stats: Stats,
+}
+
+impl<'a, H: Host> Sender<'a, H> {
+    /// A send half over `memory`.
+    pub fn new(config: Checked<'a>, crc: Crc32c, memory: Memory<H>) -> Self {
+        let identity = if config.idempotence() { Identity::Missing } else { Identity::Unneeded };
+        Self {
+            config,
+            crc,
+            links: memory.links,
+            slots: memory.slots,
+            topics: Topics::new(memory.topics, memory.names),
+            refresh: Refresh::new(),
+            generation: Generation::new(identity),
+            identifying: false,
+            identify_at: None,
+            identify_failures: 0,
+            finished: Ring::new(memory.finished),
+            freed: memory.freed,
+            spare: links::Address::nowhere(),
+            bootstrap: 0,
+            bootstrap_failures: 0,
+            bootstrap_at: None,
+            refused_identity: None,
+            random: Random::new(config.seed() ^ 0x5eed),
+            changed: false,
+            forgotten: 0,
+            fatal: None,
+            tell_fatal: false,
+            aborting: false,
+            next: None,
+            more: false,
+            stats: Stats::default(),
+        }
+    }
+
+    /// The handle of a topic; handles are given in order from 0. Asks the cluster about a new one.
+    ///
+    /// # Errors
+    /// Kafka would not take the name, or there is no room for it.
+    pub fn register_topic(&mut self, name: &str, now: Instant) -> Result<Topic, TopicError> {
+        let (topic, new) = self.topics.register(name, now.millis())?;
+        if new {
+            self.changed = true;
+            self.refresh.need_at_once();
+        }
+        Ok(topic)
+    }
+
+    /// Asks the cluster about a topic that is waited for: an unknown one, or one that may have grown.
+    pub fn want_topic(&mut self, topic: Topic, now: Instant) {
+        if let Some(known) = self.topics.known_mut(topic) {
+            known.used = now.millis();
+            known.error = 0;
+            self.refresh.need();
+        }
+    }
+
+    /// The name of a topic.
+    pub fn topic_name(&self, topic: Topic) -> &str {
+        self.topics.name(topic)
+    }
+
+    /// Counters of what was done so far.
+    pub const fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// The failure that ended the producer, if one has.
+    pub const fn fatal(&self) -> Option<DeliveryError> {
+        self.fatal
+    }
+
+    /// Whether a batch older than `serial` is on its way, or its delivery not taken.
+    pub fn holds_before(&self, serial: u32) -> bool {
+        let older = |batch: &H::Buf| {
+            use crate::host::Buf;
+            batch.meta().serial.wrapping_sub(serial) > u32::MAX / 2
+                && batch.meta().flags & crate::batch::meta::flag::TOLD == 0
+        };
+        self.slots.as_slice().iter().any(|slot| slot.window.iter().any(older))
+            || self.finished.iter().any(|entry| match entry {
+                Finished::Owned(batch) => older(batch),
+                Finished::InFlight { .. } => false,
+            })
+    }
+
+    fn link(&self, index: u16) -> Option<&LinkSlot<H>> {
+        self.links.as_slice().get(usize::from(index))
+    }
+
+    fn link_mut(&mut self, index: u16) -> Option<&mut LinkSlot<H>> {
+        self.links.as_mut_slice().get_mut(usize::from(index))
+    }
+
+    fn slot_mut(&mut self, index: u16) -> Option<&mut Slot<H::Buf>> {
+        self.slots.as_mut_slice().get_mut(usize::from(index))
+    }
+
+    fn link_count(&self) -> u16 {
+        u16::try_from(self.links.as_slice().len()).unwrap_or(u16::MAX)
+    }
+
+    fn slot_count(&self) -> u16 {
+        u16::try_from(self.slots.as_slice().len()).unwrap_or(u16::MAX)
+    }
+
+    /// The slot that stands for a partition.
+    fn find_slot(&self, topic: Topic, partition: i32) -> Option<u16> {
+        let base = self.topics.known(topic)?.base_slot;
+        let is = |slot: &Slot<H::Buf>| slot.place.topic == topic.0 && slot.place.partition == partition;
+        let guess = u16::try_from(partition).ok().and_then(|p| base.checked_add(p));
+        if let Some(guess) = guess
+            && self.slots.as_slice().get(usize::from(guess)).is_some_and(is)
+        {
+            return Some(guess);
+        }
+        u16::try_from(self.slots.as_slice().iter().position(is)?).ok()
+    }
+
+    /// The link that leads to a broker.
+    fn find_link(&self, node: i32) -> Option<u16> {
+        let found = self.links.as_slice().iter().position(|slot| slot.link.node == node)?;
+        u16::try_from(found).ok()
+    }
+
+    /// A slot for a partition that has none: a new one, or that of a partition with nothing on its way that
+    /// `is_idle` on the append side too. Its sequence is forgotten, and remembered as such.
+    pub fn claim(&mut self, topic: Topic, partition: i32, is_idle: impl Fn(u16) -> bool) -> Option<u16> {
+        if let Some(found) = self.find_slot(topic, partition) {
+            return Some(found);
+        }
+        let mut fresh = Slot::new(Place::new(topic.0, partition));
+        let mark = slot::mark(topic, partition);
+        if self.forgotten & mark != 0 {
+            // Perhaps it was written to under this identity: it begins a new epoch, to be safe.
+            fresh.sequence = crate::idempotence::Sequence::forgotten(self.generation.number);
+        }
+        self.changed = true;
+        self.refresh.need();
+        let fresh = match self.slots.push(fresh) {
+            Ok(()) => return Some(self.slot_count().saturating_sub(1)),
+            Err(fresh) => fresh,
+        };
+        let idle = |index: &u16| {
+            let slot = self.slots.as_slice().get(usize::from(*index));
+            slot.is_some_and(|slot| slot.window.is_empty()) && is_idle(*index)
+        };
+        // Round and round, so that no partition is shut out; one that was never written to costs nothing.
+        let count = self.slot_count();
+        let start = u16::try_from(self.random.next_u32() % u32::from(count.max(1))).unwrap_or(0);
+        let index = (0..count).map(|nth| (start + nth) % count).find(idle)?;
+        let generation = self.generation.number;
+        let old = self.slot_mut(index)?;
+        let (place, used) = (old.place, old.sequence.is_used(generation));
+        *old = fresh;
+        if used {
+            self.forgotten |= slot::mark(Topic(place.topic), place.partition);
+        }
+        Some(index)
+    }
+}

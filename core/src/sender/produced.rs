@@ -1,0 +1,294 @@
+//! The answer to a produce request: a verdict for each batch in it.
+//!
+//! Leaders that the answer names (KIP-951) are held until its end, because the brokers' addresses follow.
+use super::Sender;
+use super::links::At;
+use crate::batch::meta::flag;
+use crate::cluster::topics::Hash;
+use crate::config::Acks;
+use crate::connection::frame::error_code;
+use crate::connection::{Call, Request, backoff};
+use crate::delivery;
+use crate::error::DeliveryError;
+use crate::host::{Buf, Host, Slots};
+use crate::idempotence::{Action, Verdict};
+use crate::record::Topic;
+use crate::time::Millis;
+use crate::wire::ErrorCode;
+use crate::wire::Item;
+use crate::wire::produce::response as r;
+
+/// What the answer has told so far.
+#[derive(Debug)]
+pub struct Produced {
+    version: i16,
+    hash: Hash,
+    topic: Option<Topic>,
+    partition: i32,
+    error: ErrorCode,
+    base_offset: i64,
+    append_time: i64,
+    leader: i32,
+    leader_epoch: i32,
+    node: i32,
+    /// Where the address of `node` is kept.
+    at: Option<At>,
+    hinted: bool,
+}
+
+impl Produced {
+    pub(super) const fn new(version: i16) -> Self {
+        Self {
+            version,
+            hash: Hash::new(),
+            topic: None,
+            partition: -1,
+            error: ErrorCode::NONE,
+            base_offset: -1,
+            append_time: -1,
+            leader: -1,
+            leader_epoch: -1,
+            node: -1,
+            at: None,
+            hinted: false,
+        }
+    }
+}
+
+impl<H: Host> Sender<'_, H> {
+    pub(super) fn produced_item(&mut self, index: u16, p: &mut Produced, item: &Item<'_>, now: Millis) {
+        match *item {
+            Item::Element { field: r::PARTITION_RESPONSES } => {
+                *p = Produced { topic: p.topic, hinted: p.hinted, ..Produced::new(p.version) };
+            }
+            Item::Chunk { field: r::NAME, chunk, first, last, .. } => {
+                p.hash = if first { Hash::new() } else { p.hash }.with(chunk);
+                if last {
+                    p.topic = self.topics.find(p.hash);
+                }
+            }
+            Item::Uuid { field: r::TOPIC_ID, value } => p.topic = self.topics.find_id(value),
+            Item::Int { field, value } => match field {
+                r::INDEX => p.partition = int32(value),
+                r::ERROR_CODE => p.error = error_code(value),
+                r::BASE_OFFSET => p.base_offset = value,
+                r::LOG_APPEND_TIME_MS => p.append_time = value,
+                r::BATCH_INDEX => self.note(index, p, |bytes| {
+                    if let Ok(place) = u32::try_from(value) {
+                        delivery::blame(bytes, place);
+                    }
+                }),
+                r::LEADER_ID => p.leader = int32(value),
+                r::LEADER_EPOCH => p.leader_epoch = int32(value),
+                r::THROTTLE_TIME_MS => self.throttle(index, &crate::wire::produce::API, 6, value, now),
+                r::NODE_ID => {
+                    p.node = int32(value);
+                    p.at = self.address_of(p.node);
+                }
+                r::PORT => self.put_port(p.at, int32(value)),
+                _ => {}
+            },
+            Item::Chunk { field: r::ERROR_MESSAGE, chunk, .. } => {
+                self.note(index, p, |bytes| delivery::add_message(bytes, chunk));
+            }
+            Item::Chunk { field: r::HOST, chunk, first, .. } => {
+                self.put_host(p.at, chunk, first);
+            }
+            Item::ElementEnd { field: r::PARTITION_RESPONSES } => self.produced_partition(index, p, now),
+            _ => {}
+        }
+    }
+
+    /// Writes the broker's notes on a refusal into the bytes of the batch, which is dead.
+    fn note(&mut self, index: u16, p: &Produced, write: impl FnOnce(&mut [u8])) {
+        let verdict = Verdict::on(p.error);
+        if !matches!(verdict.action, Action::Fail) {
+            return;
+        }
+        let Some((slot, at)) = self.answered_batch(index, p) else { return };
+        let Some(batch) = self.slot_mut(slot).and_then(|slot| slot.window.get_mut(at)) else { return };
+        let (meta, bytes) = batch.parts();
+        // A batch that was told already is somebody's to read.
+        if meta.flags & flag::FAILED == 0 {
+            if meta.flags & flag::NOTES == 0 {
+                delivery::clear_notes(bytes);
+                meta.flags |= flag::NOTES;
+            }
+            write(bytes);
+        }
+    }
+
+    /// The batch that this part of the answer is about.
+    fn answered_batch(&self, index: u16, p: &Produced) -> Option<(u16, usize)> {
+        let correlation = self.link(index)?.link.in_flight.front()?.correlation;
+        let slot = self.find_slot(p.topic?, p.partition)?;
+        let at = self.slots.as_slice().get(usize::from(slot))?.window.find(index, correlation)?;
+        Some((slot, at))
+    }
+
+    fn produced_partition(&mut self, index: u16, p: &mut Produced, now: Millis) {
+        let Some((slot, at)) = self.answered_batch(index, p) else { return };
+        if let Some(request) = self.link_mut(index).and_then(|slot| slot.link.in_flight.front_mut()) {
+            request.batches = request.batches.saturating_sub(1);
+        }
+        if p.leader >= 0
+            && let Some(slot) = self.slot_mut(slot)
+        {
+            slot.hint = Some((p.leader, p.leader_epoch));
+            p.hinted = true;
+        }
+        let place = (p.base_offset, p.append_time);
+        self.judge(slot, at, p.error, place, now);
+        self.tidy(slot);
+    }
+
+    /// Carries out the verdict on one batch, whose request is answered.
+    fn judge(&mut self, slot: u16, at: usize, error: ErrorCode, place: (i64, i64), now: Millis) {
+        let verdict = Verdict::on(error);
+        let Some(partition) = self.slot_mut(slot) else { return };
+        let gap = partition.window.gap;
+        let oldest = partition.window.iter().position(|b| b.meta().flags & flag::ACKED == 0) == Some(at);
+        let Some(batch) = partition.window.get_mut(at) else { return };
+        let (meta, bytes) = batch.parts();
+        meta.flags &= !flag::IN_FLIGHT;
+        if verdict.maybe_written {
+            meta.flags |= flag::MAYBE;
+        }
+        let over = meta.flags & flag::FAILED != 0;
+        match verdict.action {
+            Action::Written | Action::Duplicate => {
+                if !over {
+                    meta.flags |= flag::ACKED;
+                    let known = verdict.action == Action::Written && place.0 >= 0;
+                    delivery::put_place(bytes, place.0, place.1);
+                    meta.flags |= if known { flag::HAS_OFFSET } else { 0 };
+                    meta.flags |= if known && place.1 >= 0 { flag::HAS_TIMESTAMP } else { 0 };
+                }
+                // It follows on, so what failed before it is in the log, whatever we were told.
+                let failed_later =
+                    partition.window.iter().skip(at + 1).any(|b| b.meta().flags & flag::FAILED != 0);
+                if gap && !failed_later {
+                    partition.window.gap = false;
+                }
+            }
+            _ if over => {}
+            Action::Retry => self.retry(slot, at, DeliveryError::Broker(error.0), now),
+            Action::RetryElsewhere => {
+                self.refresh.need();
+                self.retry(slot, at, DeliveryError::Broker(error.0), now);
+            }
+            Action::OutOfOrder => self.out_of_order(slot, at, oldest, error, now),
+            Action::UnknownProducer if oldest => self.out_of_order(slot, at, true, error, now),
+            Action::UnknownProducer => self.retry(slot, at, DeliveryError::Broker(error.0), now),
+            Action::Fail => self.fail(slot, at, DeliveryError::Broker(error.0)),
+            Action::FailProducer => {
+                self.fail(slot, at, DeliveryError::Broker(error.0));
+                self.fatal = Some(DeliveryError::Fatal(error.0));
+                self.tell_fatal = true;
+            }
+        }
+    }
+
+    /// The sequence of a batch does not follow on. If an earlier one is unresolved that is no wonder; if it was
+    /// a probe behind a gap, the gap is real and nothing behind it was written. Otherwise the broker has lost what
+    /// it knew: what may have been written cannot be sent again, the rest begins a new epoch.
+    fn out_of_order(&mut self, slot: u16, at: usize, oldest: bool, error: ErrorCode, now: Millis) {
+        let Some(partition) = self.slot_mut(slot) else { return };
+        if partition.window.gap {
+            for batch in partition.window.iter_mut() {
+                let meta = batch.meta_mut();
+                if meta.flags & (flag::IN_FLIGHT | flag::FAILED) == 0 {
+                    meta.flags &= !flag::MAYBE;
+                }
+            }
+            return;
+        }
+        if !oldest {
+            return self.retry(slot, at, DeliveryError::Broker(error.0), now);
+        }
+        let maybe = partition.window.get_mut(at).is_some_and(|b| b.meta().flags & flag::MAYBE != 0);
+        if maybe || !self.config.idempotence() {
+            return self.fail(slot, at, DeliveryError::Broker(error.0));
+        }
+        // A gap that no earlier batch made: closed by stamping anew once nothing is in flight.
+        if let Some(partition) = self.slot_mut(slot) {
+            partition.window.gap = true;
+            partition.window.muted = true;
+        }
+        self.retry(slot, at, DeliveryError::Broker(error.0), now);
+    }
+
+    /// Sends a batch again after a backoff, if attempts are left; time is the business of expiry.
+    pub(super) fn retry(&mut self, slot: u16, at: usize, error: DeliveryError, now: Millis) {
+        let (base, max) = (self.config.retry_backoff_ms(), self.config.retry_backoff_max_ms());
+        let retries = self.config.retries();
+        let Some(partition) = self.slots.as_mut_slice().get_mut(usize::from(slot)) else { return };
+        let Some(batch) = partition.window.get_mut(at) else { return };
+        let (attempts, count) = (batch.meta().attempts, batch.meta().builder.count);
+        if u32::from(attempts) > retries {
+            return self.fail(slot, at, error);
+        }
+        let wait = backoff::exponential(base, max, attempts.saturating_sub(1), &mut self.random);
+        partition.window.muted = true;
+        partition.window.retry_at = Some(now.plus(wait));
+        self.stats.retries += 1;
+        self.stats.record_retries += u64::from(count);
+    }
+
+    /// The answer is over.
+    pub(super) fn produced(&mut self, index: u16, request: &Request, p: Produced, now: Millis) {
+        let waited = u32::try_from(now.since(request.sent_at)).unwrap_or(0);
+        self.stats.answers += 1;
+        self.stats.latency_ms += u64::from(waited);
+        self.stats.latency_max_ms = self.stats.latency_max_ms.max(waited);
+        // What the request carried and the answer did not name: nobody knows.
+        if self.link(index).is_some() && request.batches > 0 {
+            self.give_up_request(index, request.correlation, true, DeliveryError::MalformedAnswer, now);
+        }
+        if p.hinted {
+            self.follow_hints(now);
+        }
+    }
+
+    /// Turns to the leaders that an answer named, if we know where they are.
+    fn follow_hints(&mut self, now: Millis) {
+        for index in 0..self.slot_count() {
+            let Some((leader, epoch)) = self.slot_mut(index).and_then(|slot| slot.hint.take()) else {
+                continue;
+            };
+            let known = self
+                .find_link(leader)
+                .and_then(|link| self.link(link))
+                .is_some_and(|slot| slot.link.has_endpoint());
+            let Some(slot) = self.slot_mut(index) else { continue };
+            if known && slot.place.follow(leader, epoch) {
+                // A newer leader than at the last attempt: no need to wait.
+                slot.window.retry_at = Some(now);
+                self.changed = true;
+            }
+        }
+    }
+
+    /// A request was written and no answer is expected.
+    pub(super) fn unanswered(&mut self, index: u16, request: &Request) {
+        if request.call != Call::Produce || self.acks() != Acks::Zero {
+            return;
+        }
+        for slot in 0..self.slot_count() {
+            let Some(partition) = self.slot_mut(slot) else { continue };
+            let Some(at) = partition.window.find(index, request.correlation) else { continue };
+            if let Some(batch) = partition.window.get_mut(at) {
+                let meta = batch.meta_mut();
+                meta.flags &= !flag::IN_FLIGHT;
+                if meta.flags & flag::FAILED == 0 {
+                    meta.flags |= flag::ACKED;
+                }
+            }
+            self.tidy(slot);
+        }
+    }
+}
+
+fn int32(value: i64) -> i32 {
+    i32::try_from(value).unwrap_or(-1)
+}

@@ -1,0 +1,269 @@
+//! The last call of a pass: stamp and seal what was selected, write, and say when to poll again.
+use super::{
+    LinkSlot, Sender, Wake,
+    answer::Loss,
+    receive::{Net, Shim},
+    slot::END,
+};
+use crate::batch::meta::flag;
+use crate::batch::{Stamp, seal};
+use crate::connection::gather::SLICES;
+use crate::connection::{Call, Gather, Lifecycle, Outgoing, backoff};
+use crate::host::{Buf, Host, Slots};
+use crate::record::Topic;
+use crate::time::{Instant, Millis};
+use crate::transport::{LinkId, Transport};
+use crate::wire::{Counter, Sink, api_versions, header, init_producer_id, metadata, produce};
+use core::task::Poll;
+
+/// How this client calls itself to brokers (KIP-511).
+const SOFTWARE: (&str, &str) = ("kurier", env!("CARGO_PKG_VERSION"));
+/// Writes on one link in a pass: the others wait.
+const WRITES: usize = 16;
+
+impl<H: Host> Sender<'_, H> {
+    /// Opens links, writes requests, and says when to poll again.
+    pub fn poll_send<T: Transport + ?Sized>(&mut self, now: Instant, net: &mut T) -> Wake {
+        let next = self.transmit(now.millis(), &mut Shim(net));
+        if self.more {
+            return Wake::Now;
+        }
+        match next {
+            Some(next) if next.reached(now.millis()) => Wake::Now,
+            Some(next) => Wake::At(now.resolve(next)),
+            None => Wake::OnIo,
+        }
+    }
+
+    fn transmit(&mut self, now: Millis, net: &mut dyn Net) -> Option<Millis> {
+        for index in 0..self.link_count() {
+            if let Err(loss) = self.drive(index, now, net) {
+                self.give_up(index, loss, now, net);
+            }
+        }
+        self.next_wake(now)
+    }
+
+    fn drive(&mut self, index: u16, now: Millis, net: &mut dyn Net) -> Result<(), Loss> {
+        let Some(slot) = self.link_mut(index) else { return Ok(()) };
+        if slot.wanted && slot.link.may_dial(now) {
+            slot.wanted = false;
+            self.begin_dial(index, now);
+            self.dial(index, net)?;
+            // A stream that opens at once is greeted at once.
+            self.more |= self.link(index).is_some_and(|slot| slot.link.state == Lifecycle::Greeting);
+        }
+        self.prepare(index);
+        for _ in 0..WRITES {
+            let Some(link) = self.link(index).map(|slot| &slot.link) else { return Ok(()) };
+            match link.out {
+                Some(out) => {
+                    if !self.write(index, &out, net)? {
+                        return Ok(());
+                    }
+                }
+                None if link.flushing => {
+                    match net.flush(LinkId(index)) {
+                        Poll::Pending => return Ok(()),
+                        Poll::Ready(Err(_)) => return Err(Loss::Stream),
+                        Poll::Ready(Ok(())) => {}
+                    }
+                    self.written(index);
+                }
+                None => return Ok(()),
+            }
+        }
+        self.more = true;
+        Ok(())
+    }
+
+    fn begin_dial(&mut self, index: u16, now: Millis) {
+        let base = self.config.socket_connection_setup_timeout_ms();
+        let max = self.config.socket_connection_setup_timeout_max_ms();
+        let failures = self.link(index).map_or(0, |slot| slot.link.failures);
+        let timeout = backoff::exponential(base, max, failures, &mut self.random);
+        if let Some(LinkSlot { link, .. }) = self.link_mut(index) {
+            link.state = Lifecycle::Dialling;
+            link.due = now.plus(timeout);
+            link.used = now;
+        }
+    }
+
+    /// Stamps and seals the batches of a request that is about to be written, and counts its bytes.
+    fn prepare(&mut self, index: u16) {
+        let Some(out) = self.link(index).and_then(|slot| slot.link.out).filter(|out| out.len == 0) else {
+            return;
+        };
+        let mut at = out.first_slot;
+        while let Some(partition) = self.slots.as_mut_slice().get_mut(usize::from(at)) {
+            if let Some(batch) = partition.window.find(index, out.correlation)
+                && let Some(batch) = partition.window.get_mut(batch)
+                && batch.meta().flags & flag::SEALED == 0
+            {
+                let (meta, bytes) = batch.parts();
+                let stamp = partition
+                    .sequence
+                    .stamp(&mut self.generation, meta.builder.count)
+                    .map(|(producer_id, epoch, base_sequence)| Stamp { producer_id, epoch, base_sequence });
+                seal(bytes, &meta.builder, stamp, false, self.crc);
+                meta.flags |= flag::SEALED;
+            }
+            at = partition.next_in_request;
+        }
+        let mut counter = Counter::new();
+        self.emit(&out, index, &mut counter);
+        let len = u32::try_from(counter.len()).unwrap_or(u32::MAX).saturating_add(4);
+        if let Some(out) = self.link_mut(index).and_then(|slot| slot.link.out.as_mut()) {
+            out.len = len;
+        }
+    }
+
+    /// Header and body of a request, without its size.
+    fn emit<'s>(&'s self, out: &Outgoing, index: u16, sink: &mut dyn Sink<'s>) {
+        let api = match out.call {
+            Call::ApiVersions => &api_versions::API,
+            Call::Metadata => &metadata::API,
+            Call::InitProducerId => &init_producer_id::API,
+            Call::Produce => &produce::API,
+        };
+        let client_id = Some(self.config.client_id());
+        header::emit_request(sink, api, out.version, out.correlation, client_id);
+        match out.call {
+            Call::ApiVersions => api_versions::emit(sink, out.version, SOFTWARE.0, SOFTWARE.1),
+            Call::InitProducerId => init_producer_id::emit(sink, out.version, None, i32::MAX, -1, -1),
+            Call::Metadata => self.emit_metadata(out.version, sink),
+            Call::Produce => self.emit_produce(out, index, sink),
+        }
+    }
+
+    fn emit_metadata<'s>(&'s self, version: i16, sink: &mut dyn Sink<'s>) {
+        let asked = || self.topics.iter().filter(|(_, known)| known.asking);
+        metadata::emit_begin(sink, version, Some(u32::try_from(asked().count()).unwrap_or(0)));
+        for (topic, _) in asked() {
+            metadata::emit_topic(sink, version, self.topics.name(topic));
+        }
+        metadata::emit_end(sink, version, self.config.allow_auto_create());
+    }
+
+    /// The list of a request's slots, from `first` on.
+    fn listed(&self, first: u16) -> impl Iterator<Item = &super::Slot<H::Buf>> {
+        let slot = |at: u16| self.slots.as_slice().get(usize::from(at));
+        core::iter::successors(slot(first), move |partition| slot(partition.next_in_request))
+    }
+
+    fn emit_produce<'s>(&'s self, out: &Outgoing, index: u16, sink: &mut dyn Sink<'s>) {
+        let version = out.version;
+        let mut topics = 0;
+        let mut before = END;
+        for partition in self.listed(out.first_slot) {
+            topics += u32::from(partition.place.topic != before);
+            before = partition.place.topic;
+        }
+        let timeout = i32::try_from(self.config.request_timeout_ms()).unwrap_or(i32::MAX);
+        produce::emit_begin(sink, version, None, self.acks().code(), timeout, topics);
+        before = END;
+        for partition in self.listed(out.first_slot) {
+            let topic = partition.place.topic;
+            if topic != before {
+                if before != END {
+                    produce::emit_topic_end(sink, version);
+                }
+                before = topic;
+                self.emit_topic(partition, version, sink);
+            }
+            let batch = partition.window.find(index, out.correlation);
+            let batch = batch.and_then(|at| partition.window.iter().nth(at));
+            let bytes = batch.and_then(|b| b.bytes().get(..b.meta().builder.len as usize));
+            produce::emit_partition(sink, version, partition.place.partition, bytes.unwrap_or_default());
+        }
+        if before != END {
+            produce::emit_topic_end(sink, version);
+        }
+        produce::emit_end(sink, version);
+    }
+
+    fn emit_topic<'s>(&'s self, first: &'s super::Slot<H::Buf>, version: i16, sink: &mut dyn Sink<'s>) {
+        const UNKNOWN: &[u8; 16] = &[0; 16];
+        let topic = first.place.topic;
+        let in_list = core::iter::successors(Some(first), |partition| {
+            self.slots.as_slice().get(usize::from(partition.next_in_request))
+        });
+        let partitions = in_list.take_while(|partition| partition.place.topic == topic).count();
+        let id = self.topics.known(Topic(topic)).map_or(UNKNOWN, |known| &known.id);
+        let partitions = u32::try_from(partitions).unwrap_or(0);
+        produce::emit_topic(sink, version, self.topics.name(Topic(topic)), id, partitions);
+    }
+
+    /// Writes some more of a request. Answers whether the transport took anything.
+    fn write(&mut self, index: u16, out: &Outgoing, net: &mut dyn Net) -> Result<bool, Loss> {
+        let mut gather = Gather::new(out.written as usize);
+        let size = out.len.saturating_sub(4).to_be_bytes();
+        gather.small(&size);
+        self.emit(out, index, &mut gather);
+        let mut slices = [&[][..]; SLICES];
+        let slices = gather.slices(&mut slices);
+        let taken = match net.send(LinkId(index), slices) {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(Err(_)) => return Err(Loss::Stream),
+            Poll::Ready(Ok(taken)) => u32::try_from(taken).unwrap_or(0),
+        };
+        let Some(slot) = self.link_mut(index) else { return Ok(false) };
+        let Some(out) = slot.link.out.as_mut() else { return Ok(false) };
+        out.written = out.written.saturating_add(taken).min(out.len);
+        if out.written == out.len {
+            slot.link.out = None;
+            slot.link.flushing = true;
+        }
+        Ok(taken > 0)
+    }
+
+    /// A request has left this side.
+    fn written(&mut self, index: u16) {
+        let answers = self.expects_answers();
+        let Some(slot) = self.link_mut(index) else { return };
+        slot.link.flushing = false;
+        if answers {
+            return;
+        }
+        let youngest = slot.link.in_flight.youngest_mut().map(|request| request.call);
+        if youngest == Some(Call::Produce)
+            && let Some(request) = slot.link.in_flight.pop_youngest()
+        {
+            self.unanswered(index, &request);
+        }
+    }
+
+    fn next_wake(&mut self, now: Millis) -> Option<Millis> {
+        let max = u32::from(self.config.max_in_flight());
+        let settled = self.generation().identity.is_settled();
+        let at_once = self.links.as_slice().iter().any(|slot| {
+            (slot.starved && settled && slot.link.can_send(now, max))
+                || (slot.wanted && slot.link.may_dial(now))
+                || slot.link.doomed
+        });
+        if at_once {
+            return Some(now);
+        }
+        self.wake_at(self.next_expiry());
+        if self.least_loaded_is_free(now) {
+            self.wake_at(self.refresh.due(now, self.config.metadata_max_age_ms()));
+            self.wake_at(self.identify_at);
+        }
+        for index in 0..self.links_len() {
+            let Some(slot) = self.links.as_slice().get(index) else { continue };
+            let link = &slot.link;
+            let dial = (slot.wanted && link.state == Lifecycle::Down && link.backing_off).then_some(link.due);
+            let throttled = link.throttled_until.filter(|until| !until.reached(now));
+            self.wake_at(dial);
+            self.wake_at(throttled);
+        }
+        self.next
+    }
+
+    /// Whether a request about the cluster could be begun when its time has come: otherwise a link's progress, or its
+    /// next dial, is what to wait for.
+    fn least_loaded_is_free(&self, now: Millis) -> bool {
+        let max = u32::from(self.config.max_in_flight());
+        self.links.as_slice().iter().any(|slot| slot.link.can_send(now, max))
+    }
+}

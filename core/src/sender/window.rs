@@ -1,0 +1,176 @@
+//! The sealed batches of one partition that are on their way: at most five, in sequence order, all in flight on
+//! one link.
+//!
+//! Retrying is rewinding: after a failure that may pass, the partition is *muted* until each of its in-flight
+//! batches is answered or their link is closed; then what is unresolved is sent again, from the oldest on, without
+//! being re-inserted or re-sorted. Batches that were acknowledged out of turn (which only happens without
+//! idempotence) are skipped.
+//!
+//! A batch that failed for good leaves a *gap* in the sequence. Later batches cannot be known to follow on, so
+//! nothing new is sent until what is in flight is resolved; see [`Window::close_gap`].
+//!
+//! Invariants: batches lie in order of creation; a batch in flight keeps its bytes, and its place, whatever
+//! becomes of it.
+use crate::batch::meta::flag;
+use crate::host::Buf;
+use crate::time::Millis;
+
+/// Batches of one partition on their way at a time: what a broker remembers of an idempotent producer.
+pub(super) const WINDOW: usize = 5;
+
+/// The batches of one partition on their way.
+#[derive(Debug)]
+pub(super) struct Window<B> {
+    batches: [Option<B>; WINDOW],
+    len: u8,
+    /// No batch is sent before those in flight are answered.
+    pub(super) muted: bool,
+    /// A stamped batch failed: later ones may not follow on.
+    pub(super) gap: bool,
+    /// Not to be sent before.
+    pub(super) retry_at: Option<Millis>,
+}
+
+/// What to do about a gap once nothing is in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GapStep {
+    /// There is none, or something is in flight still.
+    Nothing,
+    /// The oldest batch may have been written: send it alone, as it was. Its answer tells.
+    Probe,
+    /// What is left was never written: it is stamped anew, under a new epoch.
+    Restamp,
+}
+
+impl<B: Buf> Window<B> {
+    /// Nothing on its way.
+    pub(super) const fn new() -> Self {
+        Self { batches: [const { None }; WINDOW], len: 0, muted: false, gap: false, retry_at: None }
+    }
+
+    /// How many batches.
+    pub(super) const fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether there is none.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The batches, oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &B> {
+        self.batches.iter().take(self.len()).flatten()
+    }
+
+    /// The batches, oldest first, to change them.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut B> {
+        self.batches.iter_mut().take(usize::from(self.len)).flatten()
+    }
+
+    /// The batch at `index`.
+    pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut B> {
+        self.batches.get_mut(index)?.as_mut()
+    }
+
+    /// The batch that is part of a request.
+    pub(super) fn find(&self, link: u16, correlation: i32) -> Option<usize> {
+        self.iter().position(|batch| {
+            let meta = batch.meta();
+            meta.flags & flag::IN_FLIGHT != 0 && meta.correlation == correlation && meta.link == link
+        })
+    }
+
+    /// Whether any is in a request.
+    pub(super) fn in_flight(&self) -> usize {
+        self.iter().filter(|batch| batch.meta().flags & flag::IN_FLIGHT != 0).count()
+    }
+
+    /// Whether all that are in flight are on this link.
+    pub(super) fn is_free_for(&self, link: u16) -> bool {
+        self.iter().all(|batch| batch.meta().flags & flag::IN_FLIGHT == 0 || batch.meta().link == link)
+    }
+
+    /// Adds a batch behind the others.
+    ///
+    /// # Errors
+    /// The window is full: the batch comes back.
+    pub(super) fn push(&mut self, batch: B) -> Result<usize, B> {
+        let index = self.len();
+        match self.batches.get_mut(index) {
+            Some(place) => {
+                *place = Some(batch);
+                self.len += 1;
+                Ok(index)
+            }
+            None => Err(batch),
+        }
+    }
+
+    /// The batch to be sent again, if there is one and it may go at `now`.
+    pub(super) fn next_to_resend(&self, now: Millis) -> Option<usize> {
+        let blocked = self.muted || self.retry_at.is_some_and(|at| !at.reached(now));
+        // With a gap, one at a time: its answer decides about the others.
+        if blocked || (self.gap && self.in_flight() > 0) {
+            return None;
+        }
+        self.first_unsent()
+    }
+
+    /// The oldest batch that is neither resolved nor in flight.
+    pub(super) fn first_unsent(&self) -> Option<usize> {
+        self.iter().position(|b| b.meta().flags & (flag::IN_FLIGHT | flag::ACKED | flag::FAILED) == 0)
+    }
+
+    /// Whether a new batch may be added and sent, with at most `limit` in flight.
+    pub(super) fn can_take(&self, now: Millis, limit: usize) -> bool {
+        !self.muted
+            && !self.gap
+            && self.len() < limit.min(WINDOW)
+            && self.retry_at.is_none_or(|at| at.reached(now))
+            && self.first_unsent().is_none()
+    }
+
+    /// Takes the oldest batch if it is resolved, and not needed by a request or by a delivery that is still to be
+    /// told.
+    pub(super) fn pop_resolved(&mut self) -> Option<B> {
+        let flags = self.batches.first()?.as_ref()?.meta().flags;
+        let resolved = flags & (flag::ACKED | flag::FAILED) != 0 && flags & flag::IN_FLIGHT == 0;
+        if resolved { self.pop() } else { None }
+    }
+
+    /// Takes the oldest batch.
+    pub(super) fn pop(&mut self) -> Option<B> {
+        let batch = self.batches.first_mut()?.take()?;
+        self.batches.rotate_left(1);
+        self.len -= 1;
+        Some(batch)
+    }
+
+    /// What to do about a gap.
+    pub(super) fn close_gap(&self) -> GapStep {
+        if !self.gap || self.in_flight() > 0 {
+            return GapStep::Nothing;
+        }
+        match self.first_unsent().and_then(|index| self.batches.get(index)?.as_ref()) {
+            Some(batch) if batch.meta().flags & flag::MAYBE != 0 => GapStep::Probe,
+            _ => GapStep::Restamp,
+        }
+    }
+
+    /// Makes every unresolved batch one that was never stamped.
+    pub(super) fn unstamp(&mut self) {
+        for batch in self.iter_mut() {
+            let meta = batch.meta_mut();
+            if meta.flags & (flag::ACKED | flag::FAILED | flag::IN_FLIGHT) == 0 {
+                meta.flags &= !(flag::SEALED | flag::MAYBE);
+            }
+        }
+    }
+}
+
+impl<B: Buf> Default for Window<B> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
