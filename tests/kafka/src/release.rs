@@ -17,6 +17,19 @@ impl Release {
     /// What tests use unless they say otherwise.
     pub const DEFAULT: &'static str = "4.3.1";
 
+    /// Every release that tests know, the newest first: each stands for a range of request versions, or for a
+    /// clear refusal (the last two).
+    pub const MATRIX: &'static [&'static str] =
+        &["4.3.1", "4.0.0", "3.9.1", "2.8.2", "2.4.1", "1.0.2", "0.11.0.3", "0.10.2.2", "0.9.0.1"];
+
+    /// The releases to test now: those in `KURIER_KAFKA_VERSIONS`, separated by blanks, else the newest, the
+    /// first with flexible requests, and the oldest that works.
+    pub fn under_test() -> Vec<String> {
+        let named = std::env::var("KURIER_KAFKA_VERSIONS").unwrap_or_default();
+        let named: Vec<String> = named.split_whitespace().map(str::to_owned).collect();
+        if named.is_empty() { ["4.3.1", "2.8.2", "0.11.0.3"].map(str::to_owned).to_vec() } else { named }
+    }
+
     /// Reads a version.
     ///
     /// # Errors

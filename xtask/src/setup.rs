@@ -1,0 +1,33 @@
+//! What a command needs on this machine: installed where that can be done without a question, else explained.
+use crate::sh::{self, Failure};
+
+/// Makes sure that `program` is there, from Debian's `package` if need be and possible.
+pub(crate) fn debian(program: &str, package: &str) -> Result<(), Failure> {
+    if sh::exists(program) {
+        return Ok(());
+    }
+    let advice = format!("`{program}` is missing: install the package `{package}`");
+    let root = sh::output(sh::command("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    let sudo = || sh::output(sh::command("sudo").args(["-n", "true"])).is_ok();
+    if !sh::exists("apt-get") || !(root || sudo()) {
+        return Err(Failure(advice));
+    }
+    let apt = |words: &[&str]| {
+        let mut command = sh::command(if root { "apt-get" } else { "sudo" });
+        if !root {
+            command.args(["-n", "apt-get"]);
+        }
+        sh::run(
+            command.args(words).env("DEBIAN_FRONTEND", "noninteractive").stdin(std::process::Stdio::null()),
+        )
+    };
+    apt(&["update", "-q"])?;
+    apt(&["install", "-q", "-y", "--no-install-recommends", package])?;
+    if sh::exists(program) { Ok(()) } else { Err(Failure(advice)) }
+}
+
+/// Makes sure that real Kafka can run and be read back.
+pub(crate) fn kafka() -> Result<(), Failure> {
+    debian("kcat", "kcat")?;
+    kurier_kafka::obstacle().map_or(Ok(()), |why| Err(Failure(why)))
+}

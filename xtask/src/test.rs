@@ -1,0 +1,170 @@
+//! `cargo xtask test`: every test that runs here, and a summary that also says what did not.
+//!
+//! Real Kafka is started once and handed to the test binaries; those that stop brokers start their own.
+use crate::arguments::Arguments;
+use crate::setup;
+use crate::sh::{self, Failure};
+use kurier_kafka::{Kafka, Options, Release};
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+/// How to use it.
+pub(crate) const USAGE: &str = "\
+test [--quick] [--all-versions]         every test that runs here; --quick leaves out real Kafka,
+                                        --all-versions takes every release of the matrix";
+
+/// Runs the command.
+pub(crate) fn run(given: &[String]) -> ExitCode {
+    let mut arguments = Arguments::new(USAGE, given);
+    let (quick, all_versions) = (arguments.flag("--quick"), arguments.flag("--all-versions"));
+    if let Err(code) = arguments.end() {
+        return code;
+    }
+    let mut tally = Tally::default();
+    tally.suite("workspace", sh::cargo().args(["test", "--no-fail-fast", "--workspace"]));
+    // Within the workspace the tests turn on a feature that a user's build does not have.
+    tally.suite("core by itself", sh::cargo().args(["test", "--no-fail-fast", "--package", "kurier-core"]));
+    if quick {
+        tally.skip("real Kafka", "--quick");
+    } else if let Err(failure) = real_kafka(&mut tally, all_versions) {
+        tally.cannot("real Kafka", &failure);
+    }
+    tally.report()
+}
+
+fn real_kafka(tally: &mut Tally, all_versions: bool) -> Result<(), Failure> {
+    setup::kafka()?;
+    let kafka = Kafka::start(Options::new())?;
+    let mut tests = sh::cargo();
+    tests.args(["test", "--no-fail-fast", "--package", "kurier-tests", "--features", "real-kafka"]);
+    // Two at a time: a cluster of three brokers fills two cores while it starts.
+    tests.args(["--test", "real_*", "--", "--test-threads=2"]);
+    tests.env("KURIER_KAFKA", kafka.bootstrap()).env("KURIER_KAFKA_LOGS", kafka.log_dir(1));
+    if all_versions {
+        tests.env("KURIER_KAFKA_VERSIONS", Release::MATRIX.join(" "));
+    }
+    tally.suite("real Kafka", &mut tests);
+    Ok(())
+}
+
+/// What was run and what came out.
+#[derive(Default)]
+struct Tally {
+    suites: Vec<Suite>,
+    /// The closing line of each test binary that had tests.
+    closing: Vec<String>,
+    skipped: Vec<String>,
+}
+
+struct Suite {
+    name: String,
+    passed: u32,
+    failed: u32,
+    took: Duration,
+}
+
+impl Tally {
+    fn suite(&mut self, name: &str, command: &mut Command) {
+        let started = Instant::now();
+        let mut suite = Suite { name: name.to_owned(), passed: 0, failed: 0, took: Duration::ZERO };
+        let mut binary = String::new();
+        let ended = sh::watch(command, |line| {
+            if let Some(running) = running(line) {
+                running.clone_into(&mut binary);
+            } else if let Some((passed, failed)) = result(line) {
+                suite.passed += passed;
+                suite.failed += failed;
+                if passed + failed > 0 {
+                    self.closing.push(format!("{line} [{binary}]"));
+                }
+            }
+        });
+        let well = ended.unwrap_or_else(|failure| {
+            eprintln!("error: {failure}");
+            false
+        });
+        if !well && suite.failed == 0 {
+            // It did not build, or a test binary ended before its closing line.
+            suite.failed = 1;
+            self.closing.push(format!("{name}: did not run to its end"));
+        }
+        suite.took = started.elapsed();
+        self.suites.push(suite);
+    }
+
+    fn skip(&mut self, name: &str, why: &str) {
+        self.skipped.push(format!("SKIPPED {name}: {why}"));
+    }
+
+    /// A suite that cannot run here: in CI that is a failure.
+    fn cannot(&mut self, name: &str, why: &Failure) {
+        if std::env::var("CI").is_ok_and(|ci| ci == "true" || ci == "1") {
+            self.closing.push(format!("{name}: must run in CI, but {why}"));
+            self.suites.push(Suite { name: name.to_owned(), passed: 0, failed: 1, took: Duration::ZERO });
+        } else {
+            self.skip(name, &why.to_string());
+        }
+    }
+
+    fn report(&self) -> ExitCode {
+        println!();
+        self.closing.iter().for_each(|line| println!("{line}"));
+        println!();
+        for suite in &self.suites {
+            let seconds = suite.took.as_secs();
+            println!("{}: {} passed, {} failed ({seconds} s)", suite.name, suite.passed, suite.failed);
+        }
+        self.skipped.iter().for_each(|line| println!("{line}"));
+        let sum = |of: fn(&Suite) -> u32| self.suites.iter().map(of).sum::<u32>();
+        let (passed, failed) = (sum(|suite| suite.passed), sum(|suite| suite.failed));
+        println!("{passed} passed, {failed} failed");
+        if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+/// The test binary that cargo announces, without its place in the target folder.
+fn running(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let name = line.strip_prefix("Running ").or_else(|| line.starts_with("Doc-tests ").then_some(line))?;
+    Some(name.split(" (").next().unwrap_or(name))
+}
+
+/// Passed and failed of a closing line.
+fn result(line: &str) -> Option<(u32, u32)> {
+    let counts = line.strip_prefix("test result: ")?.split_once(". ")?.1;
+    let of = |what: &str| {
+        let count = counts.split("; ").find_map(|count| count.strip_suffix(what))?;
+        count.trim().parse().ok()
+    };
+    Some((of("passed")?, of("failed")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn suite(script: &str) -> Tally {
+        let mut tally = Tally::default();
+        tally.suite("suite", sh::command("sh").args(["-c", script]));
+        tally
+    }
+
+    #[test]
+    fn closing_lines_are_counted_with_their_binary() {
+        let tally = suite(
+            "echo '     Running tests/a.rs (target/debug/deps/a-1)' >&2
+             echo 'test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.1s'
+             echo '   Doc-tests b' >&2
+             echo 'test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out'; exit 101",
+        );
+        assert_eq!((tally.suites[0].passed, tally.suites[0].failed), (4, 2));
+        assert!(tally.closing[0].ends_with("[tests/a.rs]") && tally.closing[1].ends_with("[Doc-tests b]"));
+        assert_eq!(tally.report(), ExitCode::FAILURE);
+    }
+
+    #[test]
+    fn a_suite_that_breaks_off_has_failed() {
+        assert_eq!(suite("exit 101").suites[0].failed, 1);
+        assert_eq!(suite("exit 0").suites[0].failed, 0);
+    }
+}
