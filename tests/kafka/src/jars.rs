@@ -61,9 +61,7 @@ pub fn obstacle() -> Option<String> {
 /// The folder with the compiled admin program for `release`.
 pub(crate) fn admin_classes(release: &Release) -> Result<PathBuf, Failure> {
     let jars = jars(release)?;
-    let mut hash = DefaultHasher::new();
-    ADMIN.hash(&mut hash);
-    let folder = cache()?.join(format!("kafka/admin-{release}-{:016x}", hash.finish()));
+    let folder = cache()?.join(format!("kafka/admin-{release}-{:016x}", fingerprint(ADMIN)));
     once(&folder, |part| {
         let source = part.join("Admin.java");
         fs::write(&source, ADMIN).map_err(Failure::of(source.display()))?;
@@ -74,8 +72,16 @@ pub(crate) fn admin_classes(release: &Release) -> Result<PathBuf, Failure> {
     Ok(folder)
 }
 
+fn fingerprint(what: impl Hash) -> u64 {
+    let mut hash = DefaultHasher::new();
+    what.hash(&mut hash);
+    hash.finish()
+}
+
 fn folder(release: &Release) -> Result<PathBuf, Failure> {
-    Ok(cache()?.join(format!("kafka/{release}")))
+    // With what was asked of Maven in the name, another pom does not find the jars of an older one.
+    let hash = fingerprint((POM, release.scala(), release.profiles()));
+    Ok(cache()?.join(format!("kafka/{release}-{hash:016x}")))
 }
 
 fn fetch(release: &Release, into: &Path) -> Result<(), Failure> {

@@ -68,7 +68,7 @@ impl Release {
 
     /// The class of the tool that prints log segments.
     pub(crate) fn dump_log_class(&self) -> &'static str {
-        if self.at_least(4, 0) {
+        if self.at_least(4, 3) {
             "org.apache.kafka.tools.DumpLogSegments"
         } else {
             "kafka.tools.DumpLogSegments"
@@ -90,11 +90,10 @@ impl Release {
         match (self.major, self.minor) {
             (4.., _) => "tools,slf4j-simple",
             (3, _) => "tools",
-            (2, 5..) | (1, _) => "",
             (2, 2..) => "slf4j-log4j12",
             (2, _) => "slf4j-log4j12,zookeeper-3.4.10",
             (0, 10..) => "jaxb",
-            _ => "",
+            _ => "", // 0.9 and 1.x bring all they need
         }
     }
 
