@@ -102,6 +102,11 @@ impl Producer {
                 self.send.want_topic(to, now);
                 Err(SendError::NotReady)
             }
+            // The next answer of the cluster decides anew.
+            Refused::Send(SendError::TopicRefused(code)) => {
+                self.send.want_topic(to, now);
+                Err(SendError::TopicRefused(code))
+            }
             other => Err(other.into()),
         }
     }

@@ -2,6 +2,7 @@
 use super::{LinkSlot, Sender, learn::Learning, produced::Produced};
 use crate::config::Acks;
 use crate::connection::frame::{Broken, error_code};
+use crate::connection::link::BOOTSTRAP;
 use crate::connection::{Call, Incoming, Lifecycle, Piece, Request, Versions, backoff};
 use crate::error::DeliveryError;
 use crate::host::{Host, Slots};
@@ -227,6 +228,10 @@ impl<H: Host> Sender<'_, H> {
         link.failures = 0;
         link.backing_off = false;
         link.used = now;
+        if link.node == BOOTSTRAP {
+            self.bootstrap_failures = 0;
+        }
+        self.trouble = None;
         self.stats.connections_opened += 1;
         Ok(())
     }

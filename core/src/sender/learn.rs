@@ -4,7 +4,7 @@
 //! slots, a leader whose address was not kept is asked for again at once.
 use super::links::{Address, At};
 use super::{LinkSlot, Sender, Slot};
-use crate::cluster::Place;
+use crate::cluster::Known;
 use crate::cluster::topics::Hash;
 use crate::connection::frame::error_code;
 use crate::connection::link::{BOOTSTRAP, NOBODY};
@@ -202,10 +202,7 @@ impl<H: Host> Sender<'_, H> {
         let slot = match self.find_slot(topic, l.partition) {
             Some(slot) => slot,
             None => {
-                let mut fresh = Slot::new(Place::new(topic.0, l.partition));
-                if self.forgotten & super::slot::mark(topic, l.partition) != 0 {
-                    fresh.sequence = crate::idempotence::Sequence::forgotten(self.generation.number);
-                }
+                let fresh = self.fresh_slot(topic, l.partition);
                 if self.slot_count() == u16::MAX - 1 || self.slots.push(fresh).is_err() {
                     return;
                 }
@@ -239,12 +236,12 @@ impl<H: Host> Sender<'_, H> {
 
     /// The answer is over.
     pub(super) fn learned(&mut self, l: &Learning, now: Millis) {
+        let unknown = |known: &Known| known.asking && known.partitions == 0 && known.error == 0;
+        let missing = self.topics.iter().any(|(_, known)| unknown(known)) || self.has_leaderless_data();
         for known in self.topics.iter_mut() {
             known.asking = false;
         }
         self.changed = true;
-        let missing = self.topics.iter().any(|(_, known)| known.partitions == 0 && known.error == 0)
-            || self.has_leaderless_data();
         let useless = !l.error.is_none() || !l.any_broker;
         let (base, max) = (self.config.retry_backoff_ms(), self.config.retry_backoff_max_ms());
         let failures = self.refresh.failures();

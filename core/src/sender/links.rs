@@ -1,5 +1,5 @@
 //! Which links there are, which are opened and which are given up.
-use super::{LinkSlot, Sender, Slot, answer::Loss};
+use super::{LinkSlot, Sender, Server, Slot, Trouble, TroubleKind, answer::Loss};
 use crate::batch::meta::flag;
 use crate::connection::link::{BOOTSTRAP, NOBODY};
 use crate::connection::{Call, Lifecycle, backoff};
@@ -162,6 +162,7 @@ impl<H: Host> Sender<'_, H> {
         }
         let failures = self.link(index).map_or(0, |slot| slot.link.failures);
         let wait = backoff::exponential(base, max, failures, &mut self.random);
+        self.note_trouble(index, loss);
         let Some(slot) = self.link_mut(index) else { return };
         slot.context = super::Context::None;
         let link = &mut slot.link;
@@ -183,13 +184,33 @@ impl<H: Host> Sender<'_, H> {
             slot.link.due = now.plus(wait);
             slot.link.failures = failures.saturating_add(1);
         }
-        if node == BOOTSTRAP {
-            self.bootstrap_failures = self.bootstrap_failures.saturating_add(1);
-            self.bootstrap_at = if loss == Loss::Unneeded { None } else { Some(now.plus(wait)) };
+        if node == BOOTSTRAP && loss != Loss::Unneeded {
+            // Each server is tried at once; then the list waits before it is tried again.
+            let round = self.bootstrap == 0;
+            self.bootstrap_failures = self.bootstrap_failures.saturating_add(u16::from(round));
+            self.bootstrap_at = round.then(|| now.plus(wait));
         }
         if loss != Loss::Unneeded {
             self.refresh.need();
         }
+    }
+
+    fn note_trouble(&mut self, index: u16, loss: Loss) {
+        let kind = match loss {
+            Loss::Unneeded => return,
+            Loss::Setup => TroubleKind::Unreachable,
+            Loss::Stream => TroubleKind::Closed,
+            Loss::Timeout => TroubleKind::NoAnswer,
+            Loss::Nonsense => TroubleKind::NotKafka,
+        };
+        let Some(LinkSlot { link, .. }) = self.link(index) else { return };
+        let servers = u16::try_from(self.config.bootstrap().len()).unwrap_or(1).max(1);
+        let server = match link.node {
+            BOOTSTRAP => Server::Bootstrap((self.bootstrap + servers - 1) % servers),
+            node => Server::Broker(node),
+        };
+        let greeting = link.state != Lifecycle::Up;
+        self.trouble = Some(Trouble { kind, server, greeting });
     }
 
     /// The batches of a request that gets no answer: retried, or failed if no retry is left.

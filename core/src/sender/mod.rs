@@ -31,6 +31,7 @@ use crate::identity::Identity;
 use crate::random::Random;
 use crate::record::Topic;
 use crate::time::{Instant, Millis};
+use crate::transport::Endpoint;
 pub use answer::Context;
 pub use deliver::Finished;
 pub use slot::Slot;
@@ -45,6 +46,39 @@ pub enum Wake {
     At(Instant),
     /// When a link can make progress, or something is appended.
     OnIo,
+}
+
+/// What was wrong with a link that was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TroubleKind {
+    /// It could not be opened, or not in time.
+    Unreachable,
+    /// It was closed by the other side, or broke.
+    Closed,
+    /// A request was not answered in time.
+    NoAnswer,
+    /// What came is no answer of a Kafka broker.
+    NotKafka,
+}
+
+/// A server of the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    /// One of the `bootstrap.servers`, from 0.
+    Bootstrap(u16),
+    /// A broker, by its id.
+    Broker(i32),
+}
+
+/// Why a link was given up: for people who wonder why nothing is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trouble {
+    /// What was wrong.
+    pub kind: TroubleKind,
+    /// Where it led.
+    pub server: Server,
+    /// The broker had not said yet which versions it speaks: perhaps it is none.
+    pub greeting: bool,
 }
 
 /// A link and what its answer has told so far.
@@ -126,8 +160,12 @@ pub struct Sender<'a, H: Host> {
     random: Random,
     /// What the append half sees of the cluster is out of date.
     changed: bool,
-    /// Partitions whose sequence was forgotten with their slot, as a set that may say yes wrongly.
+    /// Partitions whose sequence was forgotten with their slot, as a set that may say yes wrongly; and in which
+    /// generation.
     forgotten: u64,
+    forgotten_in: u32,
+    /// Why a link was given up last.
+    trouble: Option<Trouble>,
     /// The failure that ended the producer.
     fatal: Option<DeliveryError>,
     /// The failure the append half is still to be told of.
@@ -165,6 +203,8 @@ impl<'a, H: Host> Sender<'a, H> {
             random: Random::new(config.seed() ^ 0x5eed),
             changed: false,
             forgotten: 0,
+            forgotten_in: 0,
+            trouble: None,
             fatal: None,
             tell_fatal: false,
             aborting: false,
@@ -270,12 +310,7 @@ impl<'a, H: Host> Sender<'a, H> {
         if let Some(found) = self.find_slot(topic, partition) {
             return Some(found);
         }
-        let mut fresh = Slot::new(Place::new(topic.0, partition));
-        let mark = slot::mark(topic, partition);
-        if self.forgotten & mark != 0 {
-            // Perhaps it was written to under this identity: it begins a new epoch, to be safe.
-            fresh.sequence = crate::idempotence::Sequence::forgotten(self.generation.number);
-        }
+        let fresh = self.fresh_slot(topic, partition);
         self.changed = true;
         self.refresh.need();
         let fresh = match self.slots.push(fresh) {
@@ -295,8 +330,36 @@ impl<'a, H: Host> Sender<'a, H> {
         let (place, used) = (old.place, old.sequence.is_used(generation));
         *old = fresh;
         if used {
+            if self.forgotten_in != generation {
+                self.forgotten = 0;
+                self.forgotten_in = generation;
+            }
             self.forgotten |= slot::mark(Topic(place.topic), place.partition);
         }
         Some(index)
+    }
+
+    /// A slot for a partition that has none. If its sequence may have been forgotten in this generation, it begins a
+    /// new epoch: a broker could take its first batch for one it remembers.
+    fn fresh_slot(&self, topic: Topic, partition: i32) -> Slot<H::Buf> {
+        let mut fresh = Slot::new(Place::new(topic.0, partition));
+        let generation = self.generation.number;
+        if self.forgotten_in == generation && self.forgotten & slot::mark(topic, partition) != 0 {
+            fresh.sequence = crate::idempotence::Sequence::forgotten(generation);
+        }
+        fresh
+    }
+
+    /// Why a link was given up last, and where it led; `None` once a link is up again.
+    pub fn trouble(&self) -> Option<(Trouble, Endpoint<'_>)> {
+        let trouble = self.trouble?;
+        let nowhere = Endpoint { host: "", port: 0 };
+        let endpoint = match trouble.server {
+            Server::Bootstrap(nth) => self.config.bootstrap().get(usize::from(nth)).copied(),
+            Server::Broker(node) => {
+                self.find_link(node).and_then(|index| self.link(index)).map(|slot| slot.link.endpoint())
+            }
+        };
+        Some((trouble, endpoint.unwrap_or(nowhere)))
     }
 }

@@ -53,6 +53,9 @@ impl<H: Host> Sender<'_, H> {
     fn receive(&mut self, now: Millis, net: &mut dyn Net, window: &mut [u8]) {
         self.more = false;
         self.next = None;
+        for slot in self.links.as_mut_slice() {
+            slot.wanted = false;
+        }
         for index in 0..self.link_count() {
             let result = match self.link(index).map(|slot| slot.link.state) {
                 Some(Lifecycle::Dialling) => self.dial(index, net),

@@ -47,7 +47,6 @@ impl<H: Host> Sender<'_, H> {
     fn drive(&mut self, index: u16, now: Millis, net: &mut dyn Net) -> Result<(), Loss> {
         let Some(slot) = self.link_mut(index) else { return Ok(()) };
         if slot.wanted && slot.link.may_dial(now) {
-            slot.wanted = false;
             self.begin_dial(index, now);
             self.dial(index, net)?;
             // A stream that opens at once is greeted at once.
