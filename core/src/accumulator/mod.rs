@@ -10,6 +10,8 @@
 mod append;
 mod queue;
 mod ready;
+#[cfg(test)]
+mod tests;
 
 use crate::host::Host;
 use crate::pool::Pool;

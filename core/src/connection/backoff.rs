@@ -6,9 +6,10 @@ use crate::random::Random;
 pub fn exponential(base_ms: u32, max_ms: u32, failures: u16, random: &mut Random) -> u32 {
     let max = u64::from(max_ms.max(base_ms));
     let term = u64::from(base_ms).checked_shl(u32::from(failures.min(30))).unwrap_or(max).min(max);
-    // 80 % to 120 %, in steps of 1/1024 of the range.
+    // 80 % to 120 %, in 1024 steps. 64 bits hold any of these products.
     let jitter = u64::from(random.next_u32() >> 22);
-    let scaled = (term * 4 / 5) + (term * 2 / 5) * jitter / 1023;
+    let per_mille = jitter.saturating_mul(400).div_ceil(1023).saturating_add(800);
+    let scaled = term.saturating_mul(per_mille) / 1000;
     u32::try_from(scaled.min(max)).unwrap_or(u32::MAX)
 }
 

@@ -56,7 +56,7 @@ impl<'a> Gather<'a> {
             };
             if let Some(slot) = into.get_mut(count) {
                 *slot = bytes;
-                count += 1;
+                count = count.saturating_add(1);
             }
         }
         into.get(..count).unwrap_or_default()
@@ -65,7 +65,7 @@ impl<'a> Gather<'a> {
     /// What is left of `bytes` behind the part that was written.
     fn unwritten<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let skipped = self.skip.min(bytes.len());
-        self.skip -= skipped;
+        self.skip = self.skip.saturating_sub(skipped);
         bytes.get(skipped..).unwrap_or_default()
     }
 
@@ -73,7 +73,7 @@ impl<'a> Gather<'a> {
         match self.parts.get_mut(self.count) {
             Some(slot) => {
                 *slot = part;
-                self.count += 1;
+                self.count = self.count.saturating_add(1);
                 true
             }
             None => {
@@ -90,7 +90,7 @@ impl<'a> Sink<'a> for Gather<'a> {
         if bytes.is_empty() || self.full {
             return;
         }
-        let end = self.used + bytes.len();
+        let end = self.used.saturating_add(bytes.len());
         let (Ok(from), Ok(to)) = (u16::try_from(self.used), u16::try_from(end)) else {
             self.full = true;
             return;

@@ -4,7 +4,19 @@
 //! Not here: which request to send, and what an answer means for batches or metadata.
 //!
 //! Invariant: a link that is not open has nothing in flight, nothing half written and nothing half read.
-#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic
+    )
+)]
 pub mod backoff;
 pub mod frame;
 pub mod gather;

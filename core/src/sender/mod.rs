@@ -19,6 +19,8 @@ mod slot;
 mod stats;
 mod transmit;
 mod window;
+#[cfg(test)]
+mod window_tests;
 
 use crate::batch::Crc32c;
 use crate::cluster::{Known, Place, Refresh, Topics};

@@ -1,0 +1,75 @@
+//! The rules of a partition's window.
+use super::window::{GapStep, WINDOW, Window};
+use crate::batch::meta::flag;
+use crate::host::{Buf, Buffer};
+use crate::time::Millis;
+use std::boxed::Box;
+
+type Batch = &'static mut Buffer<[u8]>;
+
+fn window(flags: &[u16]) -> Window<Batch> {
+    let mut window = Window::new();
+    for (nth, flags) in (0_u32..).zip(flags) {
+        let mut batch: Batch = Box::leak(Box::new(Buffer::<[u8; 1]>::new()));
+        batch.meta_mut().flags = *flags;
+        batch.meta_mut().serial = nth;
+        batch.meta_mut().correlation = nth.cast_signed();
+        assert!(window.push(batch).is_ok());
+    }
+    window
+}
+
+const NOW: Millis = Millis(100);
+const SENT: u16 = flag::SEALED | flag::IN_FLIGHT;
+
+#[test]
+fn at_most_five_batches_are_on_their_way() {
+    let mut five = window(&[SENT; WINDOW]);
+    assert!(!five.can_take(NOW, 9));
+    assert!(window(&[SENT; 4]).can_take(NOW, 9));
+    assert!(!window(&[SENT; 1]).can_take(NOW, 1));
+    assert!(five.push(Box::leak(Box::new(Buffer::<[u8; 1]>::new()))).is_err());
+}
+
+#[test]
+fn what_is_to_be_sent_again_goes_before_anything_new_and_in_order() {
+    let mut w = window(&[flag::SEALED, SENT, flag::SEALED]);
+    assert!(!w.can_take(NOW, 5));
+    assert_eq!(w.next_to_resend(NOW), Some(0));
+    w.muted = true;
+    assert_eq!(w.next_to_resend(NOW), None);
+    w.muted = false;
+    w.retry_at = Some(NOW.plus(1));
+    assert_eq!(w.next_to_resend(NOW), None);
+    assert_eq!(w.next_to_resend(NOW.plus(1)), Some(0));
+}
+
+#[test]
+fn batches_leave_from_the_front_and_not_while_a_request_carries_them() {
+    let mut w = window(&[SENT, flag::ACKED, flag::FAILED | SENT]);
+    assert!(w.pop_resolved().is_none());
+    w.get_mut(0).unwrap().meta_mut().flags = flag::ACKED;
+    assert_eq!(w.pop_resolved().unwrap().meta().serial, 0);
+    assert_eq!(w.pop_resolved().unwrap().meta().serial, 1);
+    assert!(w.pop_resolved().is_none());
+    assert_eq!(w.len(), 1);
+    assert_eq!(w.find(0, 2), Some(0));
+    assert_eq!(w.find(1, 2), None);
+}
+
+#[test]
+fn a_gap_is_asked_about_or_closed_but_never_jumped() {
+    let mut w = window(&[flag::SEALED | flag::MAYBE, flag::SEALED]);
+    assert_eq!(w.close_gap(), GapStep::Nothing);
+    w.gap = true;
+    assert!(!w.can_take(NOW, 5));
+    assert_eq!(w.close_gap(), GapStep::Probe);
+    w.get_mut(0).unwrap().meta_mut().flags |= flag::IN_FLIGHT;
+    assert_eq!(w.close_gap(), GapStep::Nothing);
+    // One at a time, until the probe's answer has come.
+    assert_eq!(w.next_to_resend(NOW), None);
+    w.get_mut(0).unwrap().meta_mut().flags = flag::SEALED;
+    assert_eq!(w.close_gap(), GapStep::Restamp);
+    w.unstamp();
+    assert!(w.iter().all(|batch| batch.meta().flags & flag::SEALED == 0));
+}
