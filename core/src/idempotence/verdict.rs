@@ -54,7 +54,19 @@ impl Verdict {
             | ErrorCode::NOT_ENOUGH_REPLICAS
             | ErrorCode::THROTTLING_QUOTA_EXCEEDED
             | ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
-            | ErrorCode::CONCURRENT_TRANSACTIONS => row(Retry, false),
+            | ErrorCode::CONCURRENT_TRANSACTIONS
+            // Not for a producer, but retriable in Kafka's classes, and refused before anything was done.
+            | ErrorCode::COORDINATOR_NOT_AVAILABLE
+            | ErrorCode::NOT_COORDINATOR
+            | ErrorCode::NOT_CONTROLLER
+            | ErrorCode::FETCH_SESSION_ID_NOT_FOUND
+            | ErrorCode::INVALID_FETCH_SESSION_EPOCH
+            | ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR
+            | ErrorCode::OFFSET_NOT_AVAILABLE
+            | ErrorCode::UNSTABLE_OFFSET_COMMIT
+            | ErrorCode::SHARE_SESSION_NOT_FOUND
+            | ErrorCode::INVALID_SHARE_SESSION_EPOCH
+            | ErrorCode::SHARE_SESSION_LIMIT_REACHED => row(Retry, false),
             // Retriable, and perhaps in the log.
             ErrorCode::REQUEST_TIMED_OUT | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND => row(Retry, true),
 
@@ -65,11 +77,11 @@ impl Verdict {
             | ErrorCode::LEADER_NOT_AVAILABLE
             | ErrorCode::NOT_LEADER_OR_FOLLOWER
             | ErrorCode::REPLICA_NOT_AVAILABLE
-            | ErrorCode::BROKER_NOT_AVAILABLE
             | ErrorCode::FENCED_LEADER_EPOCH
             | ErrorCode::UNKNOWN_LEADER_EPOCH
             | ErrorCode::LISTENER_NOT_FOUND
             | ErrorCode::PREFERRED_LEADER_NOT_AVAILABLE
+            | ErrorCode::ELECTION_NOT_NEEDED
             | ErrorCode::ELIGIBLE_LEADERS_NOT_AVAILABLE => row(RetryElsewhere, false),
             ErrorCode::NETWORK_EXCEPTION | ErrorCode::KAFKA_STORAGE_ERROR => row(RetryElsewhere, true),
 
