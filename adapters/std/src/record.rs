@@ -1,0 +1,172 @@
+//! What becomes of a record: where it was written, or why it was not.
+use kurier_core::error::{DeliveryError, Fate, SendError, TopicError};
+use kurier_core::time::Timestamp;
+use std::fmt;
+use std::sync::Arc;
+
+/// Where a record was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecordMetadata {
+    /// The topic's name.
+    pub topic: Arc<str>,
+    /// The partition, from 0.
+    pub partition: i32,
+    /// The record's offset in its partition; `None` where the broker does not tell it (`acks=0`, or an answer
+    /// that the batch had been written before).
+    pub offset: Option<i64>,
+    /// The record's timestamp in the log, Unix ms: the broker's with `LogAppendTime`, else the record's own.
+    pub timestamp: Timestamp,
+    /// Bytes of the key; `None` for null.
+    pub key_size: Option<u32>,
+    /// Bytes of the value; `None` for null.
+    pub value_size: Option<u32>,
+}
+
+/// Why a record is not known to be written, and whether it may be all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordError {
+    topic: Arc<str>,
+    cause: Cause,
+    written: Fate,
+}
+
+/// What stood in the way of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// It was accepted, and its batch ended so.
+    Delivery(DeliveryError),
+    /// It is larger than `max.request.size` or than all of `buffer.memory`.
+    TooLarge {
+        /// Bytes the record needs in a batch of its own.
+        size: u32,
+        /// Bytes there are.
+        max: u32,
+    },
+    /// The topic's name is not one that Kafka accepts.
+    TopicName(TopicError),
+    /// The cluster refuses the topic: Kafka's error code.
+    TopicRefused(i16),
+    /// The topic, or the record's partition of it, did not appear in the cluster's metadata in time.
+    NoMetadata {
+        /// How long the call waited, ms: `max.block.ms`, or 0 where it may not wait.
+        waited_ms: u32,
+    },
+    /// No memory became free in time.
+    NoMemory {
+        /// How long the call waited, ms: `max.block.ms`, or 0 where it may not wait.
+        waited_ms: u32,
+    },
+    /// The call was refused: the producer is closed, or has failed.
+    Refused(SendError),
+}
+
+impl RecordError {
+    pub(crate) const fn refused(topic: Arc<str>, cause: Cause) -> Self {
+        Self { topic, cause, written: Fate::NotWritten }
+    }
+
+    pub(crate) const fn delivery(topic: Arc<str>, error: DeliveryError, written: Fate) -> Self {
+        Self { topic, cause: Cause::Delivery(error), written }
+    }
+
+    /// The topic the record was for.
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// What stood in the way.
+    pub const fn cause(&self) -> Cause {
+        self.cause
+    }
+
+    /// Whether the record may be in the log: after `NotWritten` it can be sent again without doubling it.
+    pub const fn written(&self) -> Fate {
+        self.written
+    }
+
+    /// A name for reports, in the style of Kafka's; for an error with a [`code`](Self::code) Kafka's own name
+    /// says more.
+    pub const fn name(&self) -> &'static str {
+        match self.cause {
+            Cause::Delivery(error) => error.name(),
+            Cause::TooLarge { .. } => "RECORD_TOO_LARGE",
+            Cause::TopicName(_) => "INVALID_TOPIC_NAME",
+            Cause::TopicRefused(_) => "TOPIC_REFUSED",
+            Cause::NoMetadata { .. } => "METADATA_TIMED_OUT",
+            Cause::NoMemory { .. } => "BUFFER_EXHAUSTED",
+            Cause::Refused(_) => "PRODUCER_CLOSED",
+        }
+    }
+
+    /// Kafka's error code, where a broker gave one.
+    pub const fn code(&self) -> Option<i16> {
+        match self.cause {
+            Cause::Delivery(error) => error.code(),
+            Cause::TopicRefused(code) => Some(code),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "topic {}: {}: ", self.topic, self.written)?;
+        match self.cause {
+            Cause::Delivery(error) => error.fmt(f),
+            Cause::TooLarge { size, max } => write!(
+                f,
+                "the record needs {size} bytes, at most {max} are allowed (max.request.size, buffer.memory)"
+            ),
+            Cause::TopicName(error) => error.fmt(f),
+            Cause::TopicRefused(code) => write!(f, "the cluster refuses the topic with error {code}"),
+            Cause::NoMetadata { waited_ms } => write!(
+                f,
+                "not in the cluster's metadata after {waited_ms} ms (max.block.ms): is a broker reachable, does the topic have this partition?"
+            ),
+            Cause::NoMemory { waited_ms } => {
+                write!(f, "no memory became free within {waited_ms} ms (max.block.ms, buffer.memory)")
+            }
+            Cause::Refused(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for RecordError {}
+
+/// What a record's future remembers of it: what the batch does not tell.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Facts {
+    pub(crate) timestamp: Timestamp,
+    /// -1 for null, as Kafka says it.
+    pub(crate) key_size: i32,
+    pub(crate) value_size: i32,
+}
+
+impl Facts {
+    pub(crate) fn of(record: &kurier_core::record::Record<'_>, timestamp: Timestamp) -> Self {
+        // Longer ones than `max.request.size`, which is an i32, are refused.
+        let size = |bytes: Option<&[u8]>| bytes.map_or(-1, |b| i32::try_from(b.len()).unwrap_or(i32::MAX));
+        Self { timestamp, key_size: size(record.key), value_size: size(record.value) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_the_topic_the_reason_and_whether_it_may_be_in_the_log() {
+        let error = RecordError::delivery("orders".into(), DeliveryError::Broker(6), Fate::MaybeWritten);
+        let text = error.to_string();
+        assert!(
+            text.contains("orders") && text.contains("maybe-written") && text.contains("error 6"),
+            "{text}"
+        );
+        assert_eq!(error.code(), Some(6));
+        let error = RecordError::refused("o".into(), Cause::NoMetadata { waited_ms: 60_000 });
+        assert!(error.to_string().contains("60000 ms"));
+        assert_eq!((error.name(), error.written()), ("METADATA_TIMED_OUT", Fate::NotWritten));
+    }
+}
