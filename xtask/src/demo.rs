@@ -6,17 +6,19 @@ use std::process::ExitCode;
 
 /// How to use it.
 pub(crate) const USAGE: &str = "\
-demo [--kafka]                          this machine's telemetry through the core to the embedded broker,
+demo [--kafka] [--seconds S]            this machine's telemetry through the core to the embedded broker,
                                         or to real Kafka, and back";
 
 /// Runs the command.
 pub(crate) fn run(given: &[String]) -> ExitCode {
     let mut arguments = Arguments::new(USAGE, given);
     let real = arguments.flag("--kafka");
-    if let Err(code) = arguments.end() {
-        return code;
-    }
-    match demo(real) {
+    let seconds =
+        match arguments.value::<u32>("--seconds").and_then(|seconds| arguments.end().map(|()| seconds)) {
+            Ok(seconds) => seconds,
+            Err(code) => return code,
+        };
+    match demo(real, seconds) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {failure}");
@@ -25,9 +27,12 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
     }
 }
 
-fn demo(real: bool) -> Result<(), sh::Failure> {
+fn demo(real: bool, seconds: Option<u32>) -> Result<(), sh::Failure> {
     let mut command = sh::cargo();
     command.args(["run", "--release", "--quiet", "--package", "kurier-cli", "--", "demo"]);
+    if let Some(seconds) = seconds {
+        command.args(["--seconds", &seconds.to_string()]);
+    }
     if !real {
         return sh::run(&mut command);
     }

@@ -1,7 +1,8 @@
 //! `cargo xtask layers`: the module table in `docs/design.md`, checked against the imports of the core.
 //!
 //! Invariant of the table: a module may use only modules above its own row, so that no circle can be
-//! written down. `lib.rs` stands above all and is not checked.
+//! written down. `lib.rs` stands above all and may use each of them. Nothing in the core may name `alloc` or
+//! `std`, and `unsafe` stays forbidden.
 use crate::arguments::Arguments;
 use crate::sh::{self, Failure, failed};
 use std::fs;
@@ -17,6 +18,7 @@ layers                                  the core's imports against the module ta
 
 const DESIGN: &str = "docs/design.md";
 const HEADING: &str = "## Layers";
+const NO_HEAP: &str = "the core has no heap and no std";
 
 /// Runs the command.
 pub(crate) fn run(given: &[String]) -> ExitCode {
@@ -71,11 +73,21 @@ fn check(top: &Path) -> Result<Report, Failure> {
         }
         let text = fs::read_to_string(&file).map_err(failed(file.display()))?;
         let shown = format!("core/src/{}", inside.display());
+        report.wrong.extend(imports::foreign_roots(&text).map(|line| format!("{shown}:{line}: {NO_HEAP}")));
         for import in imports::imports(&text, &path) {
             report.imports += 1;
             report.wrong.extend(
                 verdict(&table, module, &import).map(|why| format!("{shown}:{}: {why}", import.line)),
             );
+        }
+    }
+    let root = fs::read_to_string(source.join("lib.rs")).map_err(failed("core/src/lib.rs"))?;
+    report
+        .wrong
+        .extend(imports::foreign_roots(&root).map(|line| format!("core/src/lib.rs:{line}: {NO_HEAP}")));
+    for promise in ["#![no_std]", "#![forbid(unsafe_code)]"] {
+        if !root.lines().any(|line| line == promise) {
+            report.wrong.push(format!("core/src/lib.rs: `{promise}` is missing"));
         }
     }
     for module in &modules {
@@ -190,14 +202,17 @@ mod tests {
         fs::create_dir_all(top.join("docs")).unwrap();
         fs::write(top.join(DESIGN), TABLE).unwrap();
         fs::write(top.join("core/src/batch/seal.rs"), "//! Doc.\n\nuse crate::sender;\n").unwrap();
-        fs::write(top.join("core/src/stray.rs"), "").unwrap();
+        fs::write(top.join("core/src/stray.rs"), "#[cfg(test)]\nextern crate std;\nextern crate alloc;")
+            .unwrap();
+        fs::write(top.join("core/src/lib.rs"), "#![no_std]\n").unwrap();
         let report = check(&top).unwrap();
         fs::remove_dir_all(&top).unwrap();
-        assert!(
-            report.wrong[0].starts_with("core/src/batch/seal.rs:3: `batch` uses `sender`"),
-            "{:?}",
-            report.wrong
-        );
-        assert!(report.wrong[1].contains("`stray` is not in the table"), "{:?}", report.wrong);
+        let expected = [
+            "core/src/batch/seal.rs:3: `batch` uses `sender`, but may use only: time, wire".to_owned(),
+            format!("core/src/stray.rs:3: {NO_HEAP}"),
+            "core/src/lib.rs: `#![forbid(unsafe_code)]` is missing".to_owned(),
+            format!("core/src/stray: `stray` is not in the table of {DESIGN}"),
+        ];
+        assert_eq!(report.wrong, expected);
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn module_path(file: &Path) -> Vec<String> {
     if path.last().is_some_and(|last| last == "mod" || last == "lib") {
         path.pop();
     }
-    if path.iter().any(|part| part == "tests") { Vec::new() } else { path }
+    if path.iter().any(|part| part == "tests" || part.ends_with("_tests")) { Vec::new() } else { path }
 }
 
 /// All uses of top modules in the text of the module `path`.
@@ -62,6 +62,28 @@ pub(super) fn imports(source: &str, path: &[String]) -> Vec<Import> {
         }
     }
     found
+}
+
+/// Lines of `extern crate alloc` and `extern crate std`, and of paths into them.
+pub(super) fn foreign_roots(source: &str) -> impl Iterator<Item = usize> {
+    let tokens = tokens(source);
+    let mut lines = Vec::new();
+    let mut at = 0;
+    while let Some(token) = tokens.get(at) {
+        if token.text == "#" && is_test_only(&tokens, at) {
+            at = end_of_item(&tokens, at);
+            continue;
+        }
+        let near = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map_or("", |token| token.text);
+        let (before, after) = (near(at.checked_sub(1)), near(Some(at + 1)));
+        // `x::std::y` is someone else's module.
+        let is_root = before == "crate" || (after == "::" && before != "::");
+        if matches!(token.text, "alloc" | "std") && is_root {
+            lines.push(token.line);
+        }
+        at += 1;
+    }
+    lines.into_iter()
 }
 
 /// Whether the word at `at` goes on with a path, as `self` in `x::self::y`, or is a visibility.
@@ -182,7 +204,7 @@ mod tests {
         let of = |file: &str| module_path(Path::new(file)).join("::");
         assert_eq!(of("sender/drain.rs"), "sender::drain");
         assert_eq!(of("sender/mod.rs"), "sender");
-        assert_eq!((of("lib.rs"), of("sender/tests.rs"), of("batch/tests/split.rs")), Default::default());
+        assert_eq!((of("lib.rs"), of("sender/tests.rs"), of("batch/seal_tests.rs")), Default::default());
     }
 
     #[test]
@@ -212,6 +234,13 @@ mod tests {
         assert_eq!(names("mod inner { use super::super::wire; use super::own; }", &["batch"]), ["wire"]);
         assert_eq!(names("use super::*;", &["batch", "seal"]), Vec::<String>::new());
         assert_eq!(names("use super::*;", &["batch"]), ["*"]);
+    }
+
+    #[test]
+    fn heap_and_std_are_found_where_they_are_named() {
+        let lines: Vec<_> =
+            foreign_roots("use core::fmt;\nuse std::io;\nfn f() -> alloc::V {}\nuse x::std::y;").collect();
+        assert_eq!(lines, [2, 3]);
     }
 
     #[test]
