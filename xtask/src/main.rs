@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 mod arguments;
 mod demo;
+mod fuzz;
 mod kafka;
 mod layers;
 mod setup;
@@ -18,6 +19,7 @@ const COMMANDS: &[Command] = &[
     ("demo", demo::USAGE, demo::run),
     ("test", test::USAGE, test::run),
     ("kafka", kafka::USAGE, kafka::run),
+    ("fuzz", fuzz::USAGE, fuzz::run),
     ("layers", layers::USAGE, layers::run),
 ];
 
