@@ -7,7 +7,7 @@
 //! Not here: bytes. [`walk`](super::walk) reads them. Source: the message schemas of Apache Kafka 4.3.
 //!
 //! Invariant of every table, checked when it is compiled: at most [`MAX_DEPTH`] containers are open at a
-//! time, only structs hold fields, and fewer than 128 fields.
+//! time, only structs hold fields, and there are 1 to 63 fields.
 
 /// Containers that may be open inside one another, the message not counted.
 pub const MAX_DEPTH: usize = 3;
@@ -16,6 +16,10 @@ pub const MAX_DEPTH: usize = 3;
 const NONE: u8 = 15;
 /// Set in [`Field::inside`] of an array.
 const ARRAY: u8 = 0x80;
+/// Set in [`Field::inside`] of the last field of its container.
+const LAST: u8 = 0x40;
+/// The newest version that a table can tell apart.
+pub(super) const MAX_VERSION: u8 = 14;
 
 /// One request/response pair: its key, the versions this project speaks, and the first flexible one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,8 +101,8 @@ pub struct Field {
     versions: u8,
     /// First version in which it may be null in the high nibble, tag in the low nibble.
     options: u8,
-    /// How many fields follow that are inside this one, at any depth, and [`ARRAY`]. Until the table is
-    /// linked: the field's depth.
+    /// How many fields follow that are inside this one, at any depth, with [`ARRAY`] and [`LAST`]. Until the
+    /// table is linked: the field's depth.
     inside: u8,
     #[cfg(feature = "reverse")]
     name: &'static str,
@@ -189,16 +193,16 @@ impl Field {
         self.inside & ARRAY != 0
     }
 
-    /// Whether it exists in `version`.
+    /// Whether it exists in `version` (0 to 14).
     pub const fn exists(&self, version: u8) -> bool {
-        let until = self.versions & 0x0f;
-        self.versions >> 4 <= version && (version <= until || until == NONE)
+        // "Until NONE" holds for every version, because none is above 14.
+        self.versions >> 4 <= version && version <= self.versions & 0x0f
     }
 
-    /// Whether it may be null in `version`.
+    /// Whether it may be null in `version` (0 to 14).
     pub const fn is_nullable(&self, version: u8) -> bool {
-        let since = self.options >> 4;
-        since != NONE && since <= version
+        // "Since NONE" holds for no version.
+        self.options >> 4 <= version
     }
 
     /// Its tag, if it is a tagged field.
@@ -209,7 +213,12 @@ impl Field {
 
     /// How many fields follow in the table that are inside this one.
     pub const fn inside(&self) -> u8 {
-        self.inside & !ARRAY
+        self.inside & !(ARRAY | LAST)
+    }
+
+    /// Whether it is the last field of its container.
+    pub const fn is_last(&self) -> bool {
+        self.inside & LAST != 0
     }
 
     /// Kafka's name.
@@ -228,7 +237,7 @@ impl Field {
 /// Turns the depths of a table into the number of fields inside each, and checks the table.
 #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::cast_possible_truncation)] // compile time
 pub const fn link<const N: usize>(mut fields: [Field; N]) -> [Field; N] {
-    assert!(N < ARRAY as usize);
+    assert!(0 < N && N < LAST as usize);
     let mut at = 0;
     while at < N {
         let depth = fields[at].inside();
@@ -242,7 +251,8 @@ pub const fn link<const N: usize>(mut fields: [Field; N]) -> [Field; N] {
         assert!(container == (inside > 0));
         // A container of its own, and an array of numbers, is one more open level.
         assert!(!(container || fields[at].is_array()) || (depth as usize) < MAX_DEPTH);
-        fields[at].inside = (fields[at].inside & ARRAY) | inside as u8;
+        let last = if end == N || fields[end].inside() < depth { LAST } else { 0 };
+        fields[at].inside = (fields[at].inside & ARRAY) | last | inside as u8;
         at += 1;
     }
     fields

@@ -23,15 +23,15 @@ mod tests;
 use super::{
     item::{Damage, Item},
     primitive::Token,
-    schema::{Field, Kind, MAX_DEPTH, Message},
+    schema::{Field, Kind, MAX_DEPTH, MAX_VERSION, Message},
 };
 
-/// Open levels: the message and its containers.
-const LEVELS: usize = MAX_DEPTH + 1;
 /// [`Frame::cursor`]: an element comes next, or the array's end.
 const NEXT: u8 = 0xff;
 /// [`Frame::cursor`]: tagged fields come next.
 const TAGS: u8 = 0xfe;
+/// [`Frame::cursor`]: the struct's fields are over; the number of tagged fields comes next, if there are any.
+const TAIL: u8 = 0xfd;
 /// [`Frame::field`] of the message itself.
 const ROOT: u8 = 0xff;
 /// Kafka's limit of a string, in bytes.
@@ -91,8 +91,10 @@ pub struct Walker {
     chunk: u32,
     /// Length of the current text.
     total: u32,
-    frames: [Frame; LEVELS],
-    /// Index of the innermost frame.
+    /// The innermost open container.
+    top: Frame,
+    /// Those around it, the message first; `depth` of them.
+    outer: [Frame; MAX_DEPTH],
     depth: u8,
     version: u8,
     /// Compact lengths and tagged fields.
@@ -116,9 +118,10 @@ impl Walker {
             left: frame_len,
             chunk: 0,
             total: 0,
-            frames: [bottom; LEVELS],
+            top: bottom,
+            outer: [bottom; MAX_DEPTH],
             depth: 0,
-            version: u8::try_from(version).unwrap_or(0),
+            version: u8::try_from(version).unwrap_or(0).min(MAX_VERSION),
             flexible: message.api.is_flexible(version),
             in_header: false,
             state: State::Fields,
@@ -134,8 +137,7 @@ impl Walker {
         let mut walker = Self::new(message, version, frame_len);
         if message.api.response_header(version) >= 1 {
             walker.in_header = true;
-            // As if all fields of a struct were read: tagged fields come.
-            walker.frames[0].cursor = walker.end_of(ROOT);
+            walker.top.cursor = TAIL;
         }
         walker
     }
@@ -177,7 +179,7 @@ impl Walker {
         loop {
             let item = match self.state {
                 State::Fields => self.advance(input)?,
-                State::Tagged(field) => self.value(input, field, TAGS)?,
+                State::Tagged(at) => self.value(input, at, self.field(at)?, TAGS)?,
                 State::Chunk { field, first } => Some(self.chunk(input, field, first)?),
                 State::Skip => self.skip(input)?,
                 State::Trailing => Some(self.trailing(input)?),
@@ -191,60 +193,58 @@ impl Walker {
 
     /// One step of the innermost frame.
     fn advance<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Item<'a>>, Stop> {
-        let top = self.top();
-        match top.cursor {
-            NEXT => self.element(input, top),
-            TAGS => self.tag(input, top),
-            first => {
-                let end = self.end_of(top.field);
-                let mut at = first;
-                while at < end {
-                    let field = self.field(at)?;
-                    let next = at.saturating_add(1).saturating_add(field.inside());
-                    if field.tag().is_none() && field.exists(self.version) {
-                        return self.value(input, at, next);
-                    }
-                    at = next;
-                }
-                if !self.flexible {
-                    return Ok(self.close(top));
-                }
-                let count = self.token(input, Token::Varint)?;
-                // A count with the sign bit set is negative to Kafka, and means none.
-                let tags = if count > i64::from(i32::MAX) { 0 } else { count };
-                let tags = u16::try_from(tags).map_err(|_| Damage::TooManyTags)?;
-                self.set_top(Frame { tags, cursor: TAGS, ..top });
-                Ok(None)
+        let first = match self.top.cursor {
+            NEXT => return self.element(input),
+            TAGS => return self.tag(input),
+            cursor => cursor,
+        };
+        let mut at = first;
+        while at != TAIL {
+            let field = self.field(at)?;
+            let next = after(at, field);
+            if field.tag().is_none() && field.exists(self.version) {
+                return self.value(input, at, field, next);
             }
+            at = next;
         }
+        if !self.flexible {
+            return Ok(self.close());
+        }
+        let count = self.token(input, Token::Varint)?;
+        // A count with the sign bit set is negative to Kafka, and means none.
+        let tags = if count > i64::from(i32::MAX) { 0 } else { count };
+        self.top.tags = u16::try_from(tags).map_err(|_| Damage::TooManyTags)?;
+        self.top.cursor = TAGS;
+        Ok(None)
     }
 
     /// The next element of an array, or its end.
-    fn element<'a>(&mut self, input: &mut &'a [u8], top: Frame) -> Result<Option<Item<'a>>, Stop> {
-        let Some(elements) = top.elements.checked_sub(1) else {
+    fn element<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Item<'a>>, Stop> {
+        let at = self.top.field;
+        let Some(elements) = self.top.elements.checked_sub(1) else {
             self.pop();
-            return Ok(Some(Item::End { field: top.field }));
+            return Ok(Some(Item::End { field: at }));
         };
-        let field = self.field(top.field)?;
-        if field.kind() == Kind::Struct {
-            self.set_top(Frame { elements, cursor: top.field.saturating_add(1), ..top });
-            return Ok(Some(Item::Element { field: top.field }));
-        }
-        let item = self.scalar(input, top.field, field.kind(), false)?;
-        self.set_top(Frame { elements, ..top });
+        let kind = self.field(at)?.kind();
+        let item = if kind == Kind::Struct {
+            self.top.cursor = at.saturating_add(1);
+            Some(Item::Element { field: at })
+        } else {
+            self.scalar(input, at, kind, false)?
+        };
+        self.top.elements = elements;
         Ok(item)
     }
 
     /// The next tagged field, or the end of the struct.
-    fn tag<'a>(&mut self, input: &mut &'a [u8], top: Frame) -> Result<Option<Item<'a>>, Stop> {
-        let Some(tags) = top.tags.checked_sub(1) else {
-            return Ok(self.close(top));
+    fn tag<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Item<'a>>, Stop> {
+        let Some(tags) = self.top.tags.checked_sub(1) else {
+            return Ok(self.close());
         };
-        let pair = self.token(input, Token::Tag)?.to_be_bytes();
-        let [t0, t1, t2, t3, s0, s1, s2, s3] = pair;
+        let [t0, t1, t2, t3, s0, s1, s2, s3] = self.token(input, Token::Tag)?.to_be_bytes();
         let (tag, size) = (u32::from_be_bytes([t0, t1, t2, t3]), u32::from_be_bytes([s0, s1, s2, s3]));
-        self.set_top(Frame { tags, ..top });
-        if let Some((at, field)) = self.tagged_field(top.field, tag)? {
+        self.top.tags = tags;
+        if let Some((at, field)) = self.tagged_field(tag)? {
             if !field.exists(self.version) {
                 return Err(Damage::TagOfOtherVersion.into());
             }
@@ -264,51 +264,57 @@ impl Walker {
         Ok(None)
     }
 
-    /// The field that has this tag in the struct `container`, in any version.
-    fn tagged_field(&self, container: u8, tag: u32) -> Result<Option<(u8, &'static Field)>, Damage> {
-        let mut at = if container == ROOT { 0 } else { container.saturating_add(1) };
-        let end = if self.in_header { 0 } else { self.end_of(container) };
-        while at < end {
+    /// The field that has this tag in the innermost struct, in any version.
+    fn tagged_field(&self, tag: u32) -> Result<Option<(u8, &'static Field)>, Damage> {
+        // The first field inside; ROOT wraps around to the first of all.
+        let mut at = if self.in_header { TAIL } else { self.top.field.wrapping_add(1) };
+        while at != TAIL {
             let field = self.field(at)?;
             if field.tag().is_some_and(|known| u32::from(known) == tag) {
                 return Ok(Some((at, field)));
             }
-            at = at.saturating_add(1).saturating_add(field.inside());
+            at = after(at, field);
         }
         Ok(None)
     }
 
     /// A struct is over: the header, the message, an element, or a struct of its own.
-    fn close<'a>(&mut self, top: Frame) -> Option<Item<'a>> {
-        if top.field == ROOT {
+    fn close<'a>(&mut self) -> Option<Item<'a>> {
+        let field = self.top.field;
+        if field == ROOT {
             if self.in_header {
                 self.in_header = false;
-                self.set_top(Frame { cursor: 0, ..top });
+                self.top.cursor = 0;
             } else {
                 self.state = State::Trailing;
             }
             return None;
         }
-        if self.message.field(top.field).is_some_and(Field::is_array) {
-            self.set_top(Frame { cursor: NEXT, ..top });
+        if self.message.field(field).is_some_and(Field::is_array) {
+            self.top.cursor = NEXT;
         } else {
             self.pop();
         }
-        Some(Item::ElementEnd { field: top.field })
+        Some(Item::ElementEnd { field })
     }
 
     /// The value of a field; the frame that holds it goes on at `next`.
-    fn value<'a>(&mut self, input: &mut &'a [u8], at: u8, next: u8) -> Result<Option<Item<'a>>, Stop> {
-        let field = self.field(at)?;
+    fn value<'a>(
+        &mut self,
+        input: &mut &'a [u8],
+        at: u8,
+        field: &Field,
+        next: u8,
+    ) -> Result<Option<Item<'a>>, Stop> {
         let nullable = field.is_nullable(self.version);
         if !field.is_array() && field.kind() != Kind::Struct {
             let item = self.scalar(input, at, field.kind(), nullable)?;
-            self.go_on_at(next);
+            self.top.cursor = next;
             return Ok(item);
         }
         let mut open = Frame { elements: 0, tags: 0, field: at, cursor: at.saturating_add(1) };
         let item = if field.is_array() {
-            match self.length(input, Token::Int32)? {
+            match self.length(input, Token::Int(4))? {
                 None if nullable => Item::Null { field: at },
                 None => return Err(Damage::NotNullable.into()),
                 Some(count) if count > self.left => return Err(Damage::CountBeyondEnd.into()),
@@ -322,7 +328,7 @@ impl Walker {
             Item::Element { field: at }
         };
         self.state = State::Fields;
-        self.go_on_at(next);
+        self.top.cursor = next;
         if !matches!(item, Item::Null { .. }) {
             self.push(open)?;
         }
@@ -338,11 +344,10 @@ impl Walker {
         nullable: bool,
     ) -> Result<Option<Item<'a>>, Stop> {
         let number = match kind {
-            Kind::Bool => Token::Bool,
-            Kind::Int8 => Token::Int8,
-            Kind::Int16 => Token::Int16,
-            Kind::Int32 => Token::Int32,
-            Kind::Int64 => Token::Int64,
+            Kind::Bool | Kind::Int8 => Token::Int(1),
+            Kind::Int16 => Token::Int(2),
+            Kind::Int32 => Token::Int(4),
+            Kind::Int64 => Token::Int(8),
             Kind::Uuid => {
                 let value = self.uuid(input)?;
                 self.state = State::Fields;
@@ -350,7 +355,7 @@ impl Walker {
             }
             Kind::Text | Kind::Bytes => {
                 let text = kind == Kind::Text;
-                let length = self.length(input, if text { Token::Int16 } else { Token::Int32 })?;
+                let length = self.length(input, if text { Token::Int(2) } else { Token::Int(4) })?;
                 let Some(length) = length else {
                     if !nullable {
                         return Err(Damage::NotNullable.into());
@@ -373,6 +378,7 @@ impl Walker {
             Kind::Struct => return Err(Damage::TooDeep.into()),
         };
         let value = self.token(input, number)?;
+        let value = if kind == Kind::Bool { i64::from(value != 0) } else { value };
         self.state = State::Fields;
         if field == 0
             && self.version > 0
@@ -418,4 +424,9 @@ impl Walker {
         }
         Ok(Item::Done)
     }
+}
+
+/// Where a struct goes on behind `field`, which is at `at`.
+fn after(at: u8, field: &Field) -> u8 {
+    if field.is_last() { TAIL } else { at.saturating_add(1).saturating_add(field.inside()) }
 }

@@ -1,7 +1,7 @@
 //! The bytes of a walk: tokens and pieces taken from the front of the input, never beyond the frame.
 use super::{Damage, Stop, Walker};
 use crate::wire::primitive::{Token, token};
-use nom::{Err, bytes::streaming::take};
+use nom::{Err, IResult, bytes::streaming::take};
 
 /// What fits into an int32.
 const MAX_LENGTH: u32 = 0x7fff_ffff;
@@ -14,9 +14,11 @@ impl Walker {
         }
         let len = usize::try_from(self.chunk).unwrap_or(usize::MAX).min(input.len());
         let (chunk, rest) = input.split_at_checked(len).ok_or(Stop::More)?;
-        self.took(input, rest);
+        *input = rest;
         // `len` is at most `chunk`, and `chunk` at most `left`.
-        self.chunk = self.chunk.saturating_sub(u32::try_from(len).unwrap_or(u32::MAX));
+        let len = u32::try_from(len).unwrap_or(u32::MAX);
+        self.chunk = self.chunk.saturating_sub(len);
+        self.left = self.left.saturating_sub(len);
         Ok(chunk)
     }
 
@@ -30,52 +32,34 @@ impl Walker {
     }
 
     pub(super) fn token(&mut self, input: &mut &[u8], kind: Token) -> Result<i64, Stop> {
-        let seen = self.in_view(input);
-        match token(kind, seen) {
-            Ok((after, value)) => {
-                self.took_of(input, seen, after);
-                Ok(value)
-            }
-            Err(error) => Err(self.stop(error, seen)),
-        }
+        self.read(input, |seen| token(kind, seen))
     }
 
     pub(super) fn uuid<'a>(&mut self, input: &mut &'a [u8]) -> Result<&'a [u8; 16], Stop> {
-        let seen = self.in_view(input);
-        match take::<_, _, ()>(16usize)(seen) {
-            Ok((after, bytes)) => {
-                self.took_of(input, seen, after);
-                // Always 16 bytes.
-                <&[u8; 16]>::try_from(bytes).map_err(|_| Damage::Truncated.into())
-            }
-            Err(error) => Err(self.stop(error, seen)),
-        }
+        let bytes = self.read(input, take::<_, _, ()>(16usize))?;
+        // Always 16 bytes.
+        <&[u8; 16]>::try_from(bytes).map_err(|_| Damage::Truncated.into())
     }
 
-    /// The part of the input that belongs to this frame.
-    pub(super) fn in_view<'a>(&self, input: &&'a [u8]) -> &'a [u8] {
+    /// One token, by one of nom's streaming parsers.
+    fn read<'a, T>(
+        &mut self,
+        input: &mut &'a [u8],
+        mut parser: impl FnMut(&'a [u8]) -> IResult<&'a [u8], T, ()>,
+    ) -> Result<T, Stop> {
         let left = usize::try_from(self.left).unwrap_or(usize::MAX);
-        input.get(..left).unwrap_or(input)
-    }
-
-    pub(super) fn stop(&self, error: Err<()>, seen: &[u8]) -> Stop {
-        match error {
-            Err::Incomplete(_) if u32::try_from(seen.len()).is_ok_and(|len| len < self.left) => Stop::More,
-            Err::Incomplete(_) => Damage::Truncated.into(),
-            Err::Error(()) | Err::Failure(()) => Damage::VarintTooLong.into(),
+        // What follows the frame is out of sight.
+        let seen = input.get(..left).unwrap_or(input);
+        match parser(seen) {
+            Ok((rest, value)) => {
+                let len = seen.len().saturating_sub(rest.len());
+                *input = input.get(len..).unwrap_or_default();
+                self.left = self.left.saturating_sub(u32::try_from(len).unwrap_or(u32::MAX));
+                Ok(value)
+            }
+            Err(Err::Incomplete(_)) if seen.len() < left => Err(Stop::More),
+            Err(Err::Incomplete(_)) => Err(Damage::Truncated.into()),
+            Err(_) => Err(Damage::VarintTooLong.into()),
         }
-    }
-
-    /// `after` is what follows in `seen`, which is the front of `input`.
-    pub(super) fn took_of(&mut self, input: &mut &[u8], seen: &[u8], after: &[u8]) {
-        let rest = input.get(seen.len().saturating_sub(after.len())..).unwrap_or_default();
-        self.took(input, rest);
-    }
-
-    /// `rest` is what follows in `input`.
-    pub(super) fn took<'a>(&mut self, input: &mut &'a [u8], rest: &'a [u8]) {
-        let len = input.len().saturating_sub(rest.len());
-        self.left = self.left.saturating_sub(u32::try_from(len).unwrap_or(u32::MAX));
-        *input = rest;
     }
 }

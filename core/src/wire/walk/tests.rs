@@ -68,6 +68,28 @@ fn a_known_tag_in_a_version_that_does_not_have_it_is_damage() {
 }
 
 #[test]
+fn a_text_of_more_than_32767_bytes_is_damage_in_compact_form_too() {
+    use metadata::response::{HOST, MESSAGE};
+    let bytes = |length: [u8; 3]| [&[0, 0, 0, 0, 2, 0, 0, 0, 1][..], &length, &[0; 40_000]].concat();
+    fn host(mut bytes: &[u8]) -> Result<Item<'_>, Damage> {
+        let mut walker = Walker::new(&MESSAGE, 9, 50_000);
+        loop {
+            let item = walker.next(&mut bytes)?;
+            if matches!(item, Item::Chunk { .. }) {
+                return Ok(item);
+            }
+        }
+    }
+    let longest = bytes([0x80, 0x80, 0x02]);
+    let chunk = &longest[12..][..0x7fff];
+    assert_eq!(
+        host(&longest),
+        Ok(Item::Chunk { field: HOST, chunk, first: true, last: true, total: 0x7fff })
+    );
+    assert_eq!(host(&bytes([0x81, 0x80, 0x02])), Err(Damage::TextTooLong));
+}
+
+#[test]
 fn damage_stays() {
     let mut walker = Walker::new(&produce::response::MESSAGE, 9, 4);
     assert_eq!(items(&mut walker, &[9, 0, 0, 0]), Err(Damage::CountBeyondEnd));
