@@ -129,3 +129,81 @@ pub fn encode_all(
 ) -> Result<Vec<u8>, CodecError> {
     encoder::encode(message, version, value, unknown)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_go_both_ways_in_every_version_of_every_message() {
+        for message in registry::MESSAGES.iter().flatten() {
+            for version in message.api.oldest..=message.api.newest {
+                let bytes = encode_all(message, version, &object([]), &[]).unwrap();
+                let Decoded { value, unknown, unread } = decode_all(message, version, &bytes).unwrap();
+                assert_eq!((unknown, unread), (vec![], 0), "{:?} {version}", message.api);
+                assert_eq!(
+                    encode_all(message, version, &value, &[]),
+                    Ok(bytes),
+                    "{:?} {version}",
+                    message.api
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_fetched_partition_goes_both_ways() {
+        let partition = object([
+            ("partitionIndex", 3.into()),
+            ("highWatermark", 9_000_000_000_i64.into()),
+            ("abortedTransactions", Value::Null),
+            ("records", vec![1, 2, 3].into()),
+            ("currentLeader", object([("leaderId", 2.into()), ("leaderEpoch", 5.into())])),
+        ]);
+        let topic = object([("topic", "orders".into()), ("partitions", vec![partition].into())]);
+        let answer = object([("responses", vec![topic].into())]);
+        for version in 4..=12 {
+            let bytes = encode(1, version, Direction::Response, &answer).unwrap();
+            let read = decode(1, version, Direction::Response, &bytes).unwrap();
+            let [topic] = read.list("responses") else { panic!("{read:?}") };
+            let [partition] = topic.list("partitions") else { panic!("{topic:?}") };
+            assert_eq!(topic.text("topic"), "orders");
+            assert_eq!(partition.int("highWatermark"), 9_000_000_000);
+            assert_eq!(partition.int("lastStableOffset"), -1, "Kafka's default");
+            assert_eq!(partition.bytes("records"), Some(&[1, 2, 3][..]));
+            let leader = partition.find("currentLeader").map(|leader| leader.int("leaderId"));
+            assert_eq!(leader, (version == 12).then_some(2));
+        }
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_is_an_error_that_names_the_field() {
+        let error = |value| encode(22, 3, Direction::Request, &value).err();
+        assert_eq!(error(object([("nonsense", 1.into())])), Some(CodecError::UnknownField("nonsense")));
+        assert_eq!(error(object([("producerId", "1".into())])), Some(CodecError::WrongType("producerId")));
+        assert_eq!(
+            error(object([("producerEpoch", 40_000.into())])),
+            Some(CodecError::OutOfRange("producerEpoch"))
+        );
+        assert!(error(object([("transactionTimeoutMs", Value::Null)])).is_some());
+        assert_eq!(
+            encode(22, 6, Direction::Request, &object([])),
+            Err(CodecError::UnknownMessage { key: 22, version: 6 })
+        );
+    }
+
+    #[test]
+    fn a_damaged_request_header_is_refused() {
+        let whole = [0, 0, 0, 9, 0, 0, 0, 1, 0, 2, b'm', b'e', 1, 7, 2, 0xaa, 0xbb];
+        let (header, body) = request_header(&whole).unwrap();
+        assert_eq!((header.tags, body.len()), (vec![(7, vec![0xaa, 0xbb])], 0));
+        for len in 0..whole.len() {
+            assert!(request_header(&whole[..len]).is_err(), "{len}");
+        }
+        let unknown = [0x7f, 0, 0, 0, 0, 0, 0, 1, 0xff, 0xff];
+        assert_eq!(
+            request_header(&unknown).err(),
+            Some(CodecError::UnknownMessage { key: 0x7f00, version: 0 })
+        );
+    }
+}
