@@ -44,7 +44,7 @@ pub use list_offsets::{ListOffsetsRequest, WantedOffset};
 pub use metadata::{MetadataRequest, MetadataTopic};
 pub use oracle::LoggedBatch;
 pub use produce::{ProducePartition, ProduceRequest, ProduceTopic};
-pub use record::{Record, RecordHeaders};
+pub use record::{Record, RecordHeaders, fetched_records};
 pub use request::{Body, Fault, Injector, Reply, RequestInfo};
 pub use settings::{ApiRange, Feature, Release, Settings, TimestampType, TopicConfig};
 pub use state::Running;

@@ -2,7 +2,7 @@
 //!
 //! Source: `DefaultRecord.readFrom` of Kafka 4.3, with its leniencies: any negative length is null, and only the
 //! end of a record is compared with its declared size.
-use crate::batch::{Header, advance};
+use crate::batch::{Header, advance, split_first};
 use crate::settings::TimestampType;
 
 /// One record; its bytes are the batch's.
@@ -31,6 +31,18 @@ impl<'a> Record<'a> {
     pub fn headers(&self) -> RecordHeaders<'a> {
         self.headers
     }
+}
+
+/// The records of batches as a fetch answers them, in order. Ends at the first batch that is damaged, compressed or
+/// cut short, as the last one of an answer may be.
+pub fn fetched_records(mut batches: &[u8]) -> impl Iterator<Item = Record<'_>> {
+    let each = std::iter::from_fn(move || {
+        let (batch, rest) = split_first(batches).ok()??;
+        batches = rest;
+        let header = batch.header().filter(|header| header.compression == 0 && batch.crc_matches())?;
+        Some(Records::new(header, batch.records()).map_while(Result::ok))
+    });
+    each.flatten()
 }
 
 /// The headers of a record.
@@ -210,7 +222,7 @@ impl<'a> Cursor<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::{Batch, split_first};
+    use crate::batch::Batch;
     use crate::testing::{BatchBuilder, TestRecord};
 
     fn records(bytes: &[u8]) -> Vec<Result<Record<'_>, BadRecord>> {
@@ -238,6 +250,20 @@ mod tests {
             (Some(&b""[..]), None, 0, 998)
         );
         assert_eq!(second.offset, 1);
+    }
+
+    #[test]
+    fn fetched_batches_are_read_up_to_one_that_is_cut_short_or_damaged() {
+        let batch = |value: &[u8]| BatchBuilder::new().value(value).value(b"2").build();
+        let bytes = [batch(b"a"), batch(b"b"), batch(b"c")].concat();
+        let values = |bytes: &[u8]| -> Vec<Vec<u8>> {
+            fetched_records(bytes).map(|record| record.value.unwrap_or_default().to_vec()).collect()
+        };
+        assert_eq!(values(&bytes), [b"a", b"2", b"b", b"2", b"c", b"2"]);
+        assert_eq!(values(&bytes[..bytes.len() - 1]), [b"a", b"2", b"b", b"2"]);
+        let mut damaged = bytes.clone();
+        damaged[bytes.len() / 3 + 70] ^= 1;
+        assert_eq!(values(&damaged), [b"a", b"2"]);
     }
 
     #[test]
