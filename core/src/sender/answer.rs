@@ -186,6 +186,7 @@ impl<H: Host> Sender<'_, H> {
         if millis > 0 && link.in_flight.front().is_some_and(|request| request.version >= since) {
             link.throttle(now, millis.min(crate::config::MAX_MS));
             self.stats.throttle_ms += u64::from(millis);
+            self.stats.throttle_max_ms = self.stats.throttle_max_ms.max(millis);
         }
     }
 

@@ -316,6 +316,12 @@ impl<H: Host> Sender<'_, H> {
             self.stats.batches += 1;
             self.stats.bytes += u64::from(meta.builder.len);
             self.stats.records += u64::from(meta.builder.count);
+            if meta.attempts == 1 {
+                let waited = u32::try_from(now.since(meta.created)).unwrap_or(0);
+                self.stats.queued += 1;
+                self.stats.queue_ms += u64::from(waited);
+                self.stats.queue_max_ms = self.stats.queue_max_ms.max(waited);
+            }
         }
         self.link_in(last, slot, out.first_slot);
     }

@@ -25,6 +25,14 @@ pub struct Stats {
     pub metadata_updates: u64,
     /// Milliseconds of throttling that brokers asked for.
     pub throttle_ms: u64,
+    /// The longest of them.
+    pub throttle_max_ms: u32,
+    /// Milliseconds from opening a batch to putting it into its first request, summed over batches.
+    pub queue_ms: u64,
+    /// Batches those are of.
+    pub queued: u64,
+    /// The longest of them.
+    pub queue_max_ms: u32,
     /// Milliseconds from sending a produce request to its answer, summed.
     pub latency_ms: u64,
     /// Produce answers those are of.
