@@ -1,0 +1,49 @@
+//! Why a stream could not be opened, or broke.
+use core::fmt;
+use embedded_io::ErrorKind;
+
+/// Why a stream could not be opened, or broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The broker is named by something that is no address of a kind that is compiled in; names are not resolved.
+    NotAnAddress,
+    /// The interface has no address to reach the broker from, or the broker's address or port is 0.
+    Unreachable,
+    /// There is no TCP socket for this link: the producer's storage has more links than [`Links`](crate::Links).
+    NoSocket,
+    /// Nobody listens at the broker's port.
+    Refused,
+    /// The stream is over: the broker reset it, or it never was open.
+    Reset,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotAnAddress => {
+                "the broker has a name instead of an IP address, and names are not resolved here"
+            }
+            Self::Unreachable => {
+                "no route: the interface has no address for this kind of peer, or the peer's is 0"
+            }
+            Self::NoSocket => "more links in the storage than TCP sockets",
+            Self::Refused => "connection refused",
+            Self::Reset => "connection reset",
+        })
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl embedded_io::Error for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotAnAddress => ErrorKind::Unsupported,
+            Self::Unreachable => ErrorKind::AddrNotAvailable,
+            Self::NoSocket => ErrorKind::InvalidInput,
+            Self::Refused => ErrorKind::ConnectionRefused,
+            Self::Reset => ErrorKind::ConnectionReset,
+        }
+    }
+}
