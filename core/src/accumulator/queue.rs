@@ -83,6 +83,10 @@ impl<H: Host> Accumulator<H> {
     /// Moves the open batch of `slot` behind its sealed ones. Without a node for it (there is one for each
     /// buffer, so this is not met) it stays open.
     pub(super) fn seal(&mut self, slot: u16) {
+        // A node that was taken for nothing would be lost, and then a batch.
+        if self.queue(slot).is_none_or(|queue| queue.open.is_none()) {
+            return;
+        }
         let node = match self.free_node {
             NONE => match u32::try_from(self.nodes.as_slice().len()) {
                 Ok(index) if self.nodes.push(Node { batch: None, next: NONE }).is_ok() => index,

@@ -6,6 +6,7 @@ use crate::record::{Record, Topic};
 use crate::storage::Fixed;
 use crate::time::{Instant, Millis, Timestamp};
 use std::boxed::Box;
+use std::vec::Vec;
 
 type Batch = &'static mut Buffer<[u8]>;
 
@@ -171,4 +172,21 @@ fn a_slot_that_holds_a_batch_keeps_its_partition() {
     assert!(a.assign(0, 0, 9, true));
     assert_eq!(a.slot(0, 9), Some(0));
     assert_eq!(append(&mut a, VALUE, 0).unwrap_err(), Refused::NeedsSlot { partition: 0 });
+}
+
+#[test]
+fn sealing_what_is_not_open_loses_no_place_and_so_no_batch() {
+    let mut a = accumulator(SETTINGS, 4);
+    for _ in 0..10 {
+        a.flush();
+    }
+    for _ in 0..4 {
+        // Three to a batch.
+        for _ in 0..3 {
+            append(&mut a, VALUE, 1).unwrap();
+        }
+    }
+    a.flush();
+    let counts: Vec<u32> = core::iter::from_fn(|| a.take(0)).map(|b| b.meta().builder.count).collect();
+    assert_eq!(counts, [3, 3, 3, 3]);
 }
