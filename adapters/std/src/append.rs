@@ -13,6 +13,9 @@ use kurier_core::record::{Record, Ticket, Topic};
 use kurier_core::time::{Instant, Timestamp};
 use std::time::Duration;
 
+/// More bytes than a record without headers needs in a batch of its own, beside its key and value.
+const FRAMING: usize = 128;
+
 /// When a call gives up waiting; never without one.
 type Deadline = Option<std::time::Instant>;
 
@@ -79,7 +82,14 @@ impl Shared {
             Some(_) => return Err(Refusal::Misuse(SendError::InvalidTimestamp)),
         };
         let facts = Facts::of(record, timestamp);
-        let need = upper_bound(record);
+        // Without headers no need to look closer: the rest of a record and a batch's header are less than this.
+        let need = match record.headers {
+            [] => {
+                let [key, value] = [record.key, record.value].map(|bytes| bytes.map_or(0, <[u8]>::len));
+                key.saturating_add(value).saturating_add(FRAMING)
+            }
+            _ => upper_bound(record),
+        };
         let mut held = self.append.lock();
         let append = &mut *held;
         // With a buffer at hand the append half never finds itself without memory.
@@ -360,5 +370,26 @@ impl Append {
             Refused::Send(error) => return Step::Refused(Refusal::Misuse(error)),
         };
         Step::Refused(Refusal::Record(cause))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quick_bound_of_a_records_size_is_no_less_than_the_exact_one() {
+        for len in [0, 1, 127, 128, 1 << 14, 1 << 21] {
+            let bytes = vec![0; len];
+            let record = Record::value(&bytes).key(&bytes);
+            assert!(upper_bound(&record) <= 2 * len + FRAMING);
+        }
+    }
+
+    #[test]
+    fn who_may_not_wait_is_told_what_it_would_wait_for() {
+        let full = Refusal::Record(Cause::NoMemory { waited_ms: 0 });
+        assert_eq!(full.for_caller(Patience::None), Refusal::Misuse(SendError::Full));
+        assert_eq!(full.for_caller(Patience::MaxBlock), full);
     }
 }

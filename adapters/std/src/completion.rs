@@ -7,6 +7,7 @@ use crate::record::{Facts, RecordError, RecordMetadata};
 use kurier_core::error::{DeliveryError, Fate, Outcome};
 use kurier_core::time::Timestamp;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -23,6 +24,8 @@ pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
     /// The outcome of each record, where the broker judged them one by one (KIP-467).
     pub(crate) verdicts: Option<Box<[Outcome]>>,
+    /// What else is known of a failure.
+    pub(crate) detail: Option<Arc<str>>,
 }
 
 impl Ended {
@@ -41,7 +44,8 @@ impl Ended {
                 value_size: size(facts.value_size),
             }),
             Outcome::Failed { error, written } => {
-                Err(RecordError::delivery(Arc::clone(&self.topic), error, written))
+                Err(RecordError::delivery(Arc::clone(&self.topic), error, written)
+                    .with_detail(self.detail.clone()))
             }
         }
     }
@@ -49,7 +53,15 @@ impl Ended {
     /// What a batch came to that vanished with its producer's I/O thread.
     pub(crate) fn lost() -> Self {
         let outcome = Outcome::Failed { error: DeliveryError::Aborted, written: Fate::MaybeWritten };
-        Self { topic: "".into(), partition: -1, base_offset: None, timestamp: None, outcome, verdicts: None }
+        Self {
+            topic: "".into(),
+            partition: -1,
+            base_offset: None,
+            timestamp: None,
+            outcome,
+            verdicts: None,
+            detail: None,
+        }
     }
 }
 
@@ -86,7 +98,12 @@ impl BatchState {
         if threads > 0 {
             self.arrived.notify_all();
         }
-        tasks.into_iter().flatten().for_each(Waker::wake);
+        for task in tasks.into_iter().flatten() {
+            // A runtime's fault must not take the other tasks with it.
+            if catch_unwind(AssertUnwindSafe(|| task.wake())).is_err() {
+                log::error!("waking a task panicked; the other tasks go on");
+            }
+        }
     }
 
     /// Makes it new for the next batch; nobody shares it any more.
@@ -106,7 +123,7 @@ pub struct RecordFuture(State);
 #[derive(Debug)]
 enum State {
     Batch { state: Arc<BatchState>, index: u32, place: Option<u32>, facts: Facts },
-    Failed(RecordError),
+    Failed(Box<RecordError>),
 }
 
 impl RecordFuture {
@@ -115,8 +132,16 @@ impl RecordFuture {
         Self(State::Batch { state, index, place: None, facts })
     }
 
-    pub(crate) const fn failed(error: RecordError) -> Self {
-        Self(State::Failed(error))
+    pub(crate) fn failed(error: RecordError) -> Self {
+        Self(State::Failed(Box::new(error)))
+    }
+
+    /// Whether the record has ended.
+    pub fn is_ended(&self) -> bool {
+        match &self.0 {
+            State::Batch { state, .. } => state.ended.get().is_some(),
+            State::Failed(_) => true,
+        }
     }
 
     /// How the record ended, if it has.
@@ -128,7 +153,7 @@ impl RecordFuture {
             State::Batch { state, index, facts, .. } => {
                 state.ended.get().map(|ended| ended.of(*index, *facts))
             }
-            State::Failed(error) => Some(Err(error.clone())),
+            State::Failed(error) => Some(Err((**error).clone())),
         }
     }
 
@@ -231,6 +256,7 @@ mod tests {
             timestamp: None,
             outcome: Outcome::Written,
             verdicts: None,
+            detail: None,
         }
     }
 
@@ -254,6 +280,11 @@ mod tests {
         assert_eq!((metadata.offset, metadata.partition, metadata.timestamp), (Some(100), 2, Timestamp(7)));
         assert_eq!((metadata.key_size, metadata.value_size), (None, Some(3)));
         assert_eq!(third.wait().unwrap().offset, Some(102));
+    }
+
+    #[test]
+    fn a_future_is_small() {
+        assert!(size_of::<RecordFuture>() <= 40, "{}", size_of::<RecordFuture>());
     }
 
     #[test]

@@ -10,12 +10,13 @@ use crate::memory::Chores;
 use crate::metrics::Published;
 use crate::net::{Sockets, WAKER};
 use crate::shared::{Closing, End, Shared};
+use crate::trouble::in_words;
 use kurier_core::config::Checked;
-use kurier_core::delivery::{Delivery, rejected};
+use kurier_core::delivery::{Delivery, message, rejected};
 use kurier_core::error::{DeliveryError, Outcome};
 use kurier_core::host::Buf;
 use kurier_core::record::{Ticket, Topic};
-use kurier_core::sender::{Memory, Sender, Wake};
+use kurier_core::sender::{Memory, Sender, Trouble, Wake};
 use kurier_core::time::{Instant, Timestamp};
 use mio::{Events, Poll};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -65,7 +66,10 @@ struct IoThread<'a> {
     cut_off: u64,
     /// Somebody waits for memory or for a flush, so what ends late in a pass is worth another.
     awaited: bool,
-    failed: bool,
+    failed: Option<DeliveryError>,
+    /// What was wrong with a link last, if none is up since, and in words.
+    trouble: Option<Trouble>,
+    trouble_in_words: Option<Arc<str>>,
 }
 
 /// Tells those who wait that nobody will serve them any more, however the thread ends.
@@ -134,7 +138,9 @@ impl<'a> IoThread<'a> {
             aborted: false,
             cut_off: 0,
             awaited: false,
-            failed: false,
+            failed: None,
+            trouble: None,
+            trouble_in_words: None,
         }
     }
 
@@ -143,8 +149,13 @@ impl<'a> IoThread<'a> {
         self.shared.bell.hear();
         let now = self.shared.clock.now();
         self.sender.poll_receive(now, net, &mut self.window);
+        self.note_trouble(net);
         self.complete();
+        let was_failed = self.failed.is_some();
         let over = self.exchange(now);
+        if let Some(fatal) = self.failed.filter(|_| !was_failed) {
+            log::error!("the producer has failed for good: {fatal}");
+        }
         let mut ended = self.complete();
         if over {
             self.publish();
@@ -161,6 +172,21 @@ impl<'a> IoThread<'a> {
             (Wake::OnIo, Some(closing)) => Wake::At(closing.deadline),
             (wake, _) => wake,
         })
+    }
+
+    /// Looks whether the way to the cluster is clear, and says so when that changes.
+    fn note_trouble(&mut self, net: &mut Sockets) {
+        let now = self.sender.trouble();
+        if now.map(|(trouble, _)| trouble) == self.trouble {
+            return;
+        }
+        self.trouble = now.map(|(trouble, _)| trouble);
+        self.trouble_in_words = now.map(|(trouble, to)| in_words(trouble, to, net.take_failure().as_deref()));
+        match &self.trouble_in_words {
+            Some(words) => log::warn!("{words}"),
+            None => log::info!("connected"),
+        }
+        self.shared.counters.set_trouble(self.trouble_in_words.clone());
     }
 
     /// The part of a pass under the lock. Answers whether all is over.
@@ -218,10 +244,9 @@ impl<'a> IoThread<'a> {
             chores.wake.extend(append.asks.curious.drain(..).map(|(_, thread)| thread));
         }
         if let Some(fatal) = self.sender.fatal()
-            && !self.failed
+            && self.failed.is_none()
         {
-            log::error!("the producer has failed for good: {fatal}");
-            self.failed = true;
+            self.failed = Some(fatal);
             append.asks.failed = true;
             append.wake_all(chores);
         }
@@ -255,6 +280,7 @@ impl<'a> IoThread<'a> {
                 }
             }
             let verdicts = verdicts(&delivery, buffer.bytes());
+            let detail = detail(&delivery, buffer.bytes(), &self.trouble_in_words);
             buffer.end(|| Ended {
                 topic: name.map_or_else(|| "".into(), Arc::clone),
                 partition: delivery.partition,
@@ -262,6 +288,7 @@ impl<'a> IoThread<'a> {
                 timestamp: delivery.timestamp.map(Timestamp),
                 outcome: delivery.outcome,
                 verdicts,
+                detail,
             });
         }
         while let Some(buffer) = self.sender.take_free() {
@@ -288,6 +315,21 @@ impl<'a> IoThread<'a> {
         self.shared
             .bell
             .sleep(|may_wait| poll.poll(events, if may_wait { timeout } else { Some(Duration::ZERO) }))
+    }
+}
+
+/// What else there is to say of a failure: the broker's words, or what is wrong with the way to it.
+fn detail(delivery: &Delivery, bytes: &[u8], trouble: &Option<Arc<str>>) -> Option<Arc<str>> {
+    match delivery.outcome.error()? {
+        DeliveryError::Broker(_) => {
+            let said = String::from_utf8_lossy(message(bytes));
+            (!said.is_empty()).then(|| said.into())
+        }
+        DeliveryError::TimedOut
+        | DeliveryError::Disconnected
+        | DeliveryError::RequestTimedOut
+        | DeliveryError::Closed => trouble.clone(),
+        _ => None,
     }
 }
 

@@ -32,9 +32,11 @@ mod producer;
 mod record;
 mod shared;
 mod topics;
+mod trouble;
 
 pub use completion::RecordFuture;
 pub use io_thread::BatchDelivery;
+pub use kurier_core::config::{Acks, MetadataRecovery};
 pub use kurier_core::delivery::{Delivery, RecordDelivery};
 pub use kurier_core::error::{DeliveryError, Fate, Outcome, SendError, TopicError};
 pub use kurier_core::record::{Header, Record, Ticket, Topic};

@@ -86,7 +86,9 @@ impl Memory {
 
     /// Bytes not in use: those of free buffers included.
     pub(crate) fn available(&self) -> usize {
-        let free: usize = self.free.iter().chain(&self.spare).map(HeapBuf::capacity).sum();
+        // All of one size.
+        let free = self.free.len().saturating_mul(self.standard);
+        let free = free.saturating_add(self.spare.as_ref().map_or(0, HeapBuf::capacity));
         self.total.saturating_sub(self.used).saturating_add(free)
     }
 

@@ -6,7 +6,7 @@ use crate::shared::Shared;
 use kurier_core::sender::Stats;
 use kurier_core::time::Instant;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// What the I/O thread publishes.
@@ -26,6 +26,7 @@ pub(crate) struct Published {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     published: Mutex<Published>,
+    trouble: Mutex<Option<Arc<str>>>,
     memory_waits_ns: AtomicU64,
     memory_exhausted: AtomicU64,
 }
@@ -33,6 +34,15 @@ pub(crate) struct Counters {
 impl Counters {
     pub(crate) fn publish(&self, new: &Published) {
         *self.published.lock().unwrap_or_else(PoisonError::into_inner) = *new;
+    }
+
+    /// What is wrong with the way to the cluster, if anything is.
+    pub(crate) fn trouble(&self) -> Option<Arc<str>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_trouble(&self, trouble: Option<Arc<str>>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
     pub(crate) fn waited_for_memory(&self, time: Duration, in_vain: bool) {

@@ -196,9 +196,7 @@ impl Producer {
         match sent {
             Ok(future) => Ok(future),
             Err(Refusal::Misuse(error)) => Err(error),
-            Err(Refusal::Record(cause)) => {
-                Ok(RecordFuture::failed(RecordError::refused(topic.into(), cause)))
-            }
+            Err(Refusal::Record(cause)) => Ok(RecordFuture::failed(self.inner.refused(topic, cause))),
         }
     }
 
@@ -224,7 +222,7 @@ impl Producer {
             (Err(Refusal::Misuse(error)), _) => Err(error),
             (Err(Refusal::Record(cause)), callback) => {
                 if let Some(callback) = callback {
-                    callback(Err(RecordError::refused(topic.into(), cause)));
+                    callback(Err(self.inner.refused(topic, cause)));
                 }
                 Ok(())
             }
@@ -243,7 +241,7 @@ impl Producer {
                 Refusal::Misuse(error) => Cause::Refused(error),
                 Refusal::Record(cause) => cause,
             };
-            RecordError::refused(topic.into(), cause)
+            self.inner.refused(topic, cause)
         })
     }
 
@@ -299,12 +297,17 @@ impl Producer {
     /// # Errors
     /// The topic did not appear in time, its name is not valid, or the producer is closed.
     pub fn partitions_for(&self, topic: &str) -> Result<u32, RecordError> {
-        self.inner.shared.partitions(topic).map_err(|cause| RecordError::refused(topic.into(), cause))
+        self.inner.shared.partitions(topic).map_err(|cause| self.inner.refused(topic, cause))
     }
 
     /// What the producer did so far, by the names of Kafka's `producer-metrics`.
     pub fn metrics(&self) -> Vec<Metric> {
         metrics::snapshot(&self.inner.shared)
+    }
+
+    /// What is wrong with the way to the cluster, in words; `None` while a link to it is up, or none was tried yet.
+    pub fn trouble(&self) -> Option<Arc<str>> {
+        self.inner.shared.counters.trouble()
     }
 
     /// `client.id`, as it is sent.
@@ -344,6 +347,14 @@ fn append_half(settings: &Settings) -> Result<(Append, Duration), ConfigError> {
 }
 
 impl Inner {
+    fn refused(&self, topic: &str, cause: Cause) -> RecordError {
+        let detail = match cause {
+            Cause::NoMetadata { .. } => self.shared.counters.trouble(),
+            _ => None,
+        };
+        RecordError::refused(topic.into(), cause).with_detail(detail)
+    }
+
     fn close(&self, timeout: Duration, error: DeliveryError) -> Result<(), CloseError> {
         let shared = &self.shared;
         if shared.is_fork() {

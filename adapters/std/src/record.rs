@@ -1,6 +1,7 @@
 //! What becomes of a record: where it was written, or why it was not.
 use kurier_core::error::{DeliveryError, Fate, SendError, TopicError};
 use kurier_core::time::Timestamp;
+use kurier_core::wire::ErrorCode;
 use std::fmt;
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ pub struct RecordError {
     topic: Arc<str>,
     cause: Cause,
     written: Fate,
+    /// What the broker said, or what stands between us and it.
+    detail: Option<Arc<str>>,
 }
 
 /// What stood in the way of a record.
@@ -64,11 +67,16 @@ pub enum Cause {
 
 impl RecordError {
     pub(crate) const fn refused(topic: Arc<str>, cause: Cause) -> Self {
-        Self { topic, cause, written: Fate::NotWritten }
+        Self { topic, cause, written: Fate::NotWritten, detail: None }
     }
 
     pub(crate) const fn delivery(topic: Arc<str>, error: DeliveryError, written: Fate) -> Self {
-        Self { topic, cause: Cause::Delivery(error), written }
+        Self { topic, cause: Cause::Delivery(error), written, detail: None }
+    }
+
+    /// The same with what else is known about it.
+    pub(crate) fn with_detail(self, detail: Option<Arc<str>>) -> Self {
+        Self { detail, ..self }
     }
 
     /// The topic the record was for.
@@ -86,9 +94,16 @@ impl RecordError {
         self.written
     }
 
-    /// A name for reports, in the style of Kafka's; for an error with a [`code`](Self::code) Kafka's own name
-    /// says more.
-    pub const fn name(&self) -> &'static str {
+    /// What else is known: the broker's own words, or what is wrong with the way to it.
+    pub fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
+    /// A name for reports: Kafka's where a broker gave an error code, else one in the same style.
+    pub fn name(&self) -> &'static str {
+        if let Some(code) = self.code() {
+            return ErrorCode(code).name();
+        }
         match self.cause {
             Cause::Delivery(error) => error.name(),
             Cause::TooLarge { .. } => "RECORD_TOO_LARGE",
@@ -114,22 +129,26 @@ impl fmt::Display for RecordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "topic {}: {}: ", self.topic, self.written)?;
         match self.cause {
-            Cause::Delivery(error) => error.fmt(f),
+            Cause::Delivery(error) => error.fmt(f)?,
             Cause::TooLarge { size, max } => write!(
                 f,
                 "the record needs {size} bytes, at most {max} are allowed (max.request.size, buffer.memory)"
-            ),
-            Cause::TopicName(error) => error.fmt(f),
-            Cause::TopicRefused(code) => write!(f, "the cluster refuses the topic with error {code}"),
+            )?,
+            Cause::TopicName(error) => error.fmt(f)?,
+            Cause::TopicRefused(code) => write!(f, "the cluster refuses the topic with error {code}")?,
             Cause::NoMetadata { waited_ms } => write!(
                 f,
                 "not in the cluster's metadata after {waited_ms} ms (max.block.ms): is a broker reachable, does the topic have this partition?"
-            ),
+            )?,
             Cause::NoMemory { waited_ms } => {
-                write!(f, "no memory became free within {waited_ms} ms (max.block.ms, buffer.memory)")
+                write!(f, "no memory became free within {waited_ms} ms (max.block.ms, buffer.memory)")?;
             }
-            Cause::Refused(error) => error.fmt(f),
+            Cause::Refused(error) => error.fmt(f)?,
         }
+        if let Some(code) = self.code() {
+            write!(f, " ({})", ErrorCode(code).name())?;
+        }
+        self.detail.as_ref().map_or(Ok(()), |detail| write!(f, ": {detail}"))
     }
 }
 
@@ -164,7 +183,9 @@ mod tests {
             text.contains("orders") && text.contains("maybe-written") && text.contains("error 6"),
             "{text}"
         );
-        assert_eq!(error.code(), Some(6));
+        assert_eq!((error.code(), error.name()), (Some(6), "NOT_LEADER_OR_FOLLOWER"));
+        let error = error.with_detail(Some("moved".into()));
+        assert!(error.to_string().ends_with("(NOT_LEADER_OR_FOLLOWER): moved"));
         let error = RecordError::refused("o".into(), Cause::NoMetadata { waited_ms: 60_000 });
         assert!(error.to_string().contains("60000 ms"));
         assert_eq!((error.name(), error.written()), ("METADATA_TIMED_OUT", Fate::NotWritten));

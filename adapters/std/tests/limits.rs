@@ -227,6 +227,7 @@ fn bad_input_no_broker_is_a_clear_error_after_max_block() {
         let error = end(producer.send("t", Record::value(b"x")).unwrap()).unwrap_err();
         assert!(matches!(error.cause(), Cause::NoMetadata { .. }), "{error}");
         assert!((290..3000).contains(&started.elapsed().as_millis()));
+        assert!(error.to_string().contains(&format!("{server} cannot be reached")), "{error}");
         producer.close(Duration::from_secs(5)).unwrap();
     }
 }

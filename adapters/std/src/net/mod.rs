@@ -52,15 +52,14 @@ pub(crate) struct Sockets {
     links: Vec<Link>,
     resolver: Resolver,
     options: SocketOptions,
-    /// Links established so far, and lost again.
-    pub(crate) opened: u64,
-    pub(crate) closed: u64,
+    /// What the system said when a link failed last.
+    failure: Option<String>,
 }
 
 impl Sockets {
     pub(crate) fn new(registry: Registry, waker: Arc<Waker>, options: SocketOptions) -> Self {
         let resolver = Resolver::new(waker);
-        Self { registry, links: Vec::new(), resolver, options, opened: 0, closed: 0 }
+        Self { registry, links: Vec::new(), resolver, options, failure: None }
     }
 
     /// Takes note of one event of the poll.
@@ -75,6 +74,19 @@ impl Sockets {
         stream.ended |= event.is_read_closed() || broken;
         stream.readable |= event.is_readable() || stream.ended;
         stream.writable |= event.is_writable() || broken;
+    }
+
+    /// What the system said when a link failed last, once.
+    pub(crate) fn take_failure(&mut self) -> Option<String> {
+        self.failure.take()
+    }
+
+    #[inline]
+    fn noted(&mut self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Err(error)) = &result {
+            self.failure = Some(error.to_string());
+        }
+        result
     }
 
     fn link(&mut self, id: LinkId) -> &mut Link {
@@ -115,6 +127,7 @@ impl Sockets {
     /// The dialled address did not serve: on to the name's next, or the attempt has failed.
     fn redial(&mut self, id: LinkId, to: Endpoint<'_>, error: io::Error) -> io::Result<()> {
         log::debug!("link {}: cannot connect to {}:{}: {error}", id.0, to.host, to.port);
+        self.failure = Some(error.to_string());
         self.deregister(id);
         if self.resolver.failed(to.host, to.port) { Ok(()) } else { Err(error) }
     }
@@ -149,10 +162,7 @@ impl Transport for Sockets {
             };
             match stream.handshake() {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(())) => {
-                    self.opened += 1;
-                    return Poll::Ready(Ok(()));
-                }
+                Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
                 Poll::Ready(Err(error)) => {
                     if let Err(error) = self.redial(id, to, error) {
                         return Poll::Ready(Err(error));
@@ -164,7 +174,11 @@ impl Transport for Sockets {
 
     fn send(&mut self, id: LinkId, bufs: &[&[u8]]) -> Poll<io::Result<usize>> {
         lock::outside();
-        self.stream(id).map_or_else(|error| Poll::Ready(Err(error)), |stream| stream.send(bufs))
+        let sent = match self.stream(id) {
+            Ok(stream) => stream.send(bufs),
+            Err(error) => Poll::Ready(Err(error)),
+        };
+        self.noted(sent)
     }
 
     fn flush(&mut self, id: LinkId) -> Poll<io::Result<()>> {
@@ -174,7 +188,11 @@ impl Transport for Sockets {
 
     fn recv(&mut self, id: LinkId, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         lock::outside();
-        self.stream(id).map_or_else(|error| Poll::Ready(Err(error)), |stream| stream.recv(buf))
+        let read = match self.stream(id) {
+            Ok(stream) => stream.recv(buf),
+            Err(error) => Poll::Ready(Err(error)),
+        };
+        self.noted(read)
     }
 
     fn close(&mut self, id: LinkId) {
@@ -184,7 +202,6 @@ impl Transport for Sockets {
         let (host, port) = (std::mem::take(&mut link.host), link.port);
         log::debug!("link {}: closed {host}:{port} at {}", id.0, stream.address);
         if stream.established {
-            self.closed += 1;
             self.resolver.forget(&host, port);
         } else {
             // It took too long: another address may be quicker.
