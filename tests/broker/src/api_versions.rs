@@ -80,13 +80,14 @@ pub(crate) fn write(
     if version < 3 {
         return;
     }
-    // Before version 4 a client would take a lowest level of 0 for damage.
-    let lowest = |min: i16| if version < 4 { min.max(1) } else { min };
+    // A client before version 4 would take a lowest level of 0 for damage, so it is not told of such features.
+    let supported: Vec<_> =
+        settings.features.iter().filter(|feature| version >= 4 || feature.min > 0).collect();
     w.tag(0, |w| {
-        w.count(settings.features.len());
-        for feature in &settings.features {
+        w.count(supported.len());
+        for feature in supported {
             w.string(&feature.name);
-            w.i16(lowest(feature.min));
+            w.i16(feature.min);
             w.i16(feature.max);
             w.end();
         }

@@ -17,6 +17,8 @@ pub(crate) const HEADER: usize = 61;
 const LOG_OVERHEAD: usize = 12;
 /// The length field is at least that of the smallest message of magic 0.
 const MIN_LENGTH: i32 = 14;
+/// Where the producer id ends.
+pub(crate) const PRODUCER_ID_END: usize = 51;
 const CRC: usize = 17;
 const ATTRIBUTES: usize = 21;
 

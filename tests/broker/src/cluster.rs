@@ -196,6 +196,26 @@ impl Cluster {
         self.state.create(name, partitions, config)
     }
 
+    /// Creates a topic whose partitions have these replicas, all in sync, the first of each the leader.
+    ///
+    /// # Errors
+    /// INVALID_TOPIC_EXCEPTION: the name is not allowed, or there.
+    pub fn place_topic(
+        &mut self,
+        name: &str,
+        replicas: &[&[i32]],
+        config: TopicConfig,
+    ) -> Result<Uuid, ErrorCode> {
+        let id = self.state.create(name, replicas.len() as i32, config)?;
+        for (index, replicas) in (0..).zip(replicas) {
+            self.set_replicas(name, index, replicas, replicas);
+            if let Some(partition) = self.partition_mut(name, index) {
+                partition.leader = replicas.first().copied().unwrap_or(-1);
+            }
+        }
+        Ok(id)
+    }
+
     /// Deletes a topic with its records; answers whether it was there. One of the same name has another id.
     pub fn delete_topic(&mut self, name: &str) -> bool {
         self.state.delete(name).is_some()
@@ -254,6 +274,7 @@ impl Cluster {
                 set.push(broker);
             }
         }
+        partition.eligible.clear();
         true
     }
 
@@ -306,24 +327,15 @@ impl Cluster {
     }
 
     /// The controller takes a broker out: it leaves every in-sync set, and what it led gets the next replica in sync, or
-    /// no leader. The last one in sync stays in the set.
+    /// no leader.
     pub fn fence(&mut self, id: i32) {
         if let Some(broker) = self.state.broker_mut(id) {
             broker.fenced = true;
         }
         let alive: Vec<i32> = self.state.alive().map(|broker| broker.id).collect();
-        for partition in self.state.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
-            if partition.isr.len() > 1 {
-                partition.isr.retain(|&replica| replica != id);
-            }
-            if partition.leader == id {
-                let heir = partition
-                    .replicas
-                    .iter()
-                    .find(|replica| partition.isr.contains(replica) && alive.contains(replica));
-                partition.leader = heir.copied().unwrap_or(-1);
-                partition.leader_epoch += 1;
-            }
+        for topic in &mut self.state.topics {
+            let min_insync = topic.config.min_insync_replicas;
+            topic.partitions.iter_mut().for_each(|partition| partition.lose(id, min_insync, &alive));
         }
     }
 
@@ -333,15 +345,8 @@ impl Cluster {
         let Some(broker) = self.state.broker_mut(id) else { return };
         broker.running = Running::Up;
         broker.fenced = false;
-        for partition in self.state.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
-            if partition.replicas.contains(&id) && !partition.isr.contains(&id) {
-                partition.isr.push(id);
-            }
-            if partition.leader == -1 && partition.isr.contains(&id) {
-                partition.leader = id;
-                partition.leader_epoch += 1;
-            }
-        }
+        let partitions = self.state.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+        partitions.for_each(|partition| partition.regain(id));
         let own = self.connections.iter().filter(|(_, connection)| connection.broker == id);
         self.resumed.extend(own.map(|(&id, _)| id));
     }

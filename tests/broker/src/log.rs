@@ -6,7 +6,7 @@
 //! Source: `UnifiedLog.append`, `LogValidator` of Kafka 4.3. Inside a compressed batch nothing is looked at.
 use std::collections::VecDeque;
 
-use crate::batch::{Batch, HEADER, Header, Stamp, ZSTD, stamped};
+use crate::batch::{Batch, Header, Stamp, ZSTD, stamped};
 use crate::producer_state::{Producers, Verdict};
 use crate::record::{BadRecord, Record, Records};
 use crate::settings::{TimestampType, TopicConfig};
@@ -192,14 +192,10 @@ fn check_batch(batch: Batch<'_>, config: &TopicConfig) -> Result<Header, Refusal
         return Err(Refusal::by_log(ErrorCode::INVALID_RECORD));
     }
     let size = batch.bytes().len();
-    // Kafka reads the last offset delta before it looks at the size.
-    if size < 27 {
-        return Err(Refusal::by_log(ErrorCode::UNKNOWN_SERVER_ERROR));
-    }
     if size > usize::try_from(config.max_message_bytes).unwrap_or(0) {
         return Err(Refusal::early(ErrorCode::MESSAGE_TOO_LARGE));
     }
-    let Some(header) = batch.header().filter(|_| size >= HEADER && batch.crc_matches()) else {
+    let Some(header) = batch.header().filter(|_| batch.crc_matches()) else {
         return Err(Refusal::early(ErrorCode::CORRUPT_MESSAGE));
     };
     if header.compression > ZSTD {

@@ -54,6 +54,28 @@ impl<'a> MetadataRequest<'a> {
     }
 }
 
+/// The refusal of a request as a whole: by id in a version that cannot, or by neither name nor id. No broker is told then.
+pub(crate) fn refusal<'s>(
+    request: &MetadataRequest<'_>,
+    version: i16,
+) -> Option<(ErrorCode, Vec<Found<'s>>)> {
+    let topics = request.topics.as_deref().unwrap_or_default();
+    let (has_id, is_null) =
+        (|topic: &MetadataTopic<'_>| topic.id != [0; 16], |topic: &MetadataTopic<'_>| topic.name.is_none());
+    let error = if version < 12 && topics.iter().any(|topic| is_null(topic) || has_id(topic)) {
+        ErrorCode::INVALID_REQUEST
+    } else if topics.iter().any(is_null) && !topics.iter().any(has_id) {
+        // Kafka stumbles over the name.
+        ErrorCode::UNKNOWN_SERVER_ERROR
+    } else {
+        return None;
+    };
+    let refused = |topic: &MetadataTopic<'_>| {
+        Found::Missing(error, Some(topic.name.as_deref().unwrap_or_default().to_owned()), topic.id)
+    };
+    Some((error, topics.iter().map(refused).collect()))
+}
+
 /// One topic of the answer.
 #[derive(Debug)]
 pub(crate) enum Found<'s> {
@@ -67,20 +89,9 @@ pub(crate) enum Found<'s> {
 pub(crate) fn handle<'s>(
     state: &'s mut State,
     request: &MetadataRequest<'_>,
-    version: i16,
     only_look: bool,
 ) -> Vec<Found<'s>> {
     let Some(topics) = &request.topics else { return state.topics.iter().map(Found::Known).collect() };
-    if version < 12 && topics.iter().any(|topic| topic.name.is_none() || topic.id != [0; 16]) {
-        let refused = |topic: &MetadataTopic<'_>| {
-            Found::Missing(
-                ErrorCode::INVALID_REQUEST,
-                Some(topic.name.as_deref().unwrap_or_default().to_owned()),
-                topic.id,
-            )
-        };
-        return topics.iter().map(refused).collect();
-    }
     let by_id = topics.iter().any(|topic| topic.id != [0; 16]);
     let mut created = Vec::new();
     if !by_id && !only_look && state.settings.auto_create_topics && request.allow_auto_topic_creation {
@@ -152,7 +163,7 @@ pub(crate) fn write(
         w.end();
     }
     if version >= 2 {
-        w.nullable_string(Some(about.cluster_id));
+        w.nullable_string(about.cluster_id);
     }
     if version >= 1 {
         // Kafka names any broker here: clients do not speak to controllers any more.
@@ -163,10 +174,11 @@ pub(crate) fn write(
         write_topic(w, version, topic, about, forced, request.include_topic_authorized_operations);
     }
     if (8..=10).contains(&version) {
-        w.i32(if request.include_cluster_authorized_operations { CLUSTER_OPERATIONS } else { i32::MIN });
+        let told = request.include_cluster_authorized_operations && about.cluster_id.is_some();
+        w.i32(if told { CLUSTER_OPERATIONS } else { i32::MIN });
     }
     if version >= 13 {
-        w.i16(0);
+        w.i16(about.error.0);
     }
     w.end();
 }
@@ -175,7 +187,10 @@ pub(crate) fn write(
 #[derive(Debug)]
 pub(crate) struct About<'a> {
     pub(crate) throttle_ms: i32,
-    pub(crate) cluster_id: &'a str,
+    /// Of the whole.
+    pub(crate) error: ErrorCode,
+    /// None in a refusal.
+    pub(crate) cluster_id: Option<&'a str>,
     /// Those that are not fenced.
     pub(crate) brokers: &'a [(i32, String, i32)],
 }
@@ -218,8 +233,7 @@ fn write_topic(
         write_partition(w, version, index, partition, about);
     }
     if version >= 8 {
-        let known = matches!(topic, Found::Known(_));
-        w.i32(if operations && known { TOPIC_OPERATIONS } else { i32::MIN });
+        w.i32(if operations && name.is_some() { TOPIC_OPERATIONS } else { i32::MIN });
     }
     w.end();
 }

@@ -188,12 +188,21 @@ fn carry_out(
         }
         Body::ListOffsets(request) => list_offsets::write(w, version, state, info.broker, request),
         Body::Metadata(request) => {
-            let brokers: Vec<_> =
-                state.alive().map(|broker| (broker.id, broker.host.clone(), broker.port)).collect();
-            let cluster_id = state.settings.cluster_id.clone();
-            let about = metadata::About { throttle_ms, cluster_id: &cluster_id, brokers: &brokers };
-            let found = metadata::handle(state, request, version, fault.skip);
-            metadata::write(w, version, request, &found, &about, fault.error);
+            if let Some((error, refused)) = metadata::refusal(request, version) {
+                let nobody = metadata::About { throttle_ms, error, cluster_id: None, brokers: &[] };
+                metadata::write(w, version, request, &refused, &nobody, None);
+            } else {
+                let alive = state.alive().map(|broker| (broker.id, broker.host.clone(), broker.port));
+                let (brokers, cluster_id): (Vec<_>, _) = (alive.collect(), state.settings.cluster_id.clone());
+                let about = metadata::About {
+                    throttle_ms,
+                    error: ErrorCode::NONE,
+                    cluster_id: Some(&cluster_id),
+                    brokers: &brokers,
+                };
+                let found = metadata::handle(state, request, fault.skip);
+                metadata::write(w, version, request, &found, &about, fault.error);
+            }
         }
         Body::FindCoordinator(request) => find_coordinator::write(w, version, state, request, fault.error),
         Body::ApiVersions(request) => {

@@ -35,7 +35,46 @@ pub(crate) struct Partition {
     pub(crate) leader_epoch: i32,
     pub(crate) replicas: Vec<i32>,
     pub(crate) isr: Vec<i32>,
+    /// Those that left the in-sync set when it had become too small for anything to be acknowledged without them: they have
+    /// everything, and may lead once the set is empty (KIP-966).
+    pub(crate) eligible: Vec<i32>,
     pub(crate) log: Log,
+}
+
+impl Partition {
+    /// A broker is lost: it leaves the in-sync set, and what it led gets another leader or none.
+    pub(crate) fn lose(&mut self, broker: i32, min_insync: usize, alive: &[i32]) {
+        if let Some(at) = self.isr.iter().position(|&replica| replica == broker) {
+            self.isr.remove(at);
+            if self.isr.len() < min_insync.min(self.replicas.len()) && !self.eligible.contains(&broker) {
+                self.eligible.push(broker);
+            }
+        }
+        if self.leader == broker {
+            let heir =
+                self.replicas.iter().find(|replica| self.isr.contains(replica) && alive.contains(replica));
+            self.leader = heir.copied().unwrap_or(-1);
+            self.leader_epoch += 1;
+        }
+    }
+
+    /// A broker is back: it leads if nobody does and it has everything, else it follows and is in sync at once.
+    pub(crate) fn regain(&mut self, broker: i32) {
+        if !self.replicas.contains(&broker) {
+            return;
+        }
+        let leads = self.leader == -1 && (self.isr.contains(&broker) || self.eligible.contains(&broker));
+        if leads {
+            self.leader = broker;
+            self.leader_epoch += 1;
+        }
+        if self.leader >= 0 {
+            self.eligible.retain(|&replica| replica != broker);
+            if !self.isr.contains(&broker) {
+                self.isr.push(broker);
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -163,6 +202,7 @@ impl State {
                 leader: replicas.first().copied().unwrap_or(-1),
                 leader_epoch: 0,
                 isr: replicas.clone(),
+                eligible: Vec::new(),
                 replicas,
                 log: Log::default(),
             });

@@ -71,8 +71,8 @@ impl<'a> ProduceRequest<'a> {
         Ok(request)
     }
 
-    pub(crate) fn all_records(&self) -> impl Iterator<Item = &'a [u8]> {
-        self.topics.iter().flat_map(|topic| &topic.partitions).filter_map(|partition| partition.records)
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = &ProducePartition<'a>> {
+        self.topics.iter().flat_map(|topic| &topic.partitions)
     }
 }
 

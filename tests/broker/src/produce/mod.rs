@@ -8,7 +8,7 @@ mod message;
 pub(crate) use message::{PartitionAnswer, TopicAnswer, write};
 pub use message::{ProducePartition, ProduceRequest, ProduceTopic};
 
-use crate::batch::{Batch, Corrupt, ZSTD, split_first};
+use crate::batch::{Batch, Corrupt, PRODUCER_ID_END, ZSTD, split_first};
 use crate::bytes::Uuid;
 use crate::log::{Append, Refusal};
 use crate::state::{State, Topic, is_internal};
@@ -38,17 +38,20 @@ pub(crate) fn handle(
 ) -> Answer {
     let transactional = match any_transactional(request) {
         Ok(transactional) => transactional,
-        Err(Corrupt) => return refuse_all(request, ErrorCode::CORRUPT_MESSAGE),
+        Err(Corrupt) => {
+            let message = Some("a record set begins with no batch");
+            return refuse_all(request, ErrorCode::CORRUPT_MESSAGE, message);
+        }
     };
     if transactional && request.transactional_id.is_none() {
-        return refuse_all(request, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+        return refuse_all(request, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, None);
     }
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
         match judge_topic(state, broker, request, topic, version) {
             Ok(judged) => topics.push(judged),
             Err(Judged::Silence) => return Answer::Silence,
-            Err(Judged::Refused(error)) => return refuse_all(request, error),
+            Err(Judged::Refused(error)) => return refuse_all(request, error, None),
         }
     }
     let answers = topics.into_iter().map(|judged| append_topic(state, request.acks, judged, version, now));
@@ -56,7 +59,7 @@ pub(crate) fn handle(
 }
 
 fn any_transactional(request: &ProduceRequest<'_>) -> Result<bool, Corrupt> {
-    for records in request.all_records() {
+    for records in request.partitions().filter_map(|partition| partition.records) {
         if split_first(records)?.is_some_and(|(batch, _)| batch.is_transactional()) {
             return Ok(true);
         }
@@ -64,15 +67,18 @@ fn any_transactional(request: &ProduceRequest<'_>) -> Result<bool, Corrupt> {
     Ok(false)
 }
 
-fn refuse_all(request: &ProduceRequest<'_>, error: ErrorCode) -> Answer {
+fn refuse_all(request: &ProduceRequest<'_>, error: ErrorCode, message: Option<&'static str>) -> Answer {
+    if request.partitions().any(|partition| partition.records.is_none()) {
+        return Answer::Silence;
+    }
+    let refused = |partition: &ProducePartition<'_>| {
+        let refusal = Refusal { message, ..Refusal::early(error) };
+        PartitionAnswer { outcome: Err(refusal), ..PartitionAnswer::refused(partition.index, error) }
+    };
     let of_topic = |topic: &ProduceTopic<'_>| TopicAnswer {
         name: topic.name.clone().into_owned(),
         id: topic.id,
-        partitions: topic
-            .partitions
-            .iter()
-            .map(|partition| PartitionAnswer::refused(partition.index, error))
-            .collect(),
+        partitions: topic.partitions.iter().map(refused).collect(),
     };
     Answer::Topics(request.topics.iter().map(of_topic).collect())
 }
@@ -161,6 +167,10 @@ fn only_batch(records: &[u8], version: i16) -> Result<Batch<'_>, Bad> {
     }
     if split(rest)?.is_some() {
         return Err(Bad::Partition(ErrorCode::INVALID_RECORD));
+    }
+    // Kafka looks for a producer id before it looks at the size, and stumbles over the end.
+    if batch.bytes().len() < PRODUCER_ID_END {
+        return Err(Bad::Request(ErrorCode::UNKNOWN_SERVER_ERROR));
     }
     Ok(batch)
 }

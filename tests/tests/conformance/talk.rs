@@ -1,0 +1,321 @@
+//! A conversation with the model and, if it is there, a real broker.
+use crate::normal::{Names, placeholder};
+use kurier_broker::codec::{Direction, Value, decode, encode, object};
+use kurier_broker::{Cluster, ConnectionId, Server, Settings, TimestampType, TopicConfig, api};
+use std::fmt;
+
+/// What comes back.
+#[derive(Clone, PartialEq)]
+pub enum Answer {
+    /// An answer's body, normalized.
+    Body(Value),
+    /// The broker closed the connection.
+    Closed,
+    /// Nothing, for long.
+    Silence,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Body(value) => write!(f, "{value:?}"),
+            Self::Closed => f.write_str("closed"),
+            Self::Silence => f.write_str("silence"),
+        }
+    }
+}
+
+/// One partition's part of a Produce answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Produced {
+    /// The error code.
+    pub error: i64,
+    /// The first offset, or -1.
+    pub offset: i64,
+    /// The broker's time (`i64::MAX` if that is about now), or what a duplicate is answered with, or -1.
+    pub append_time: i64,
+    /// The indices of refused records.
+    pub records: Vec<i64>,
+}
+
+/// Success at `offset`.
+pub fn written(offset: i64) -> Produced {
+    Produced { error: 0, offset, append_time: -1, records: Vec::new() }
+}
+
+/// Refused as a whole.
+pub fn refused(error: i64) -> Produced {
+    Produced { error, offset: -1, append_time: -1, records: Vec::new() }
+}
+
+/// The last answer of a conversation.
+pub struct Talk {
+    model: Model,
+    real: Option<real::Real>,
+    correlation: i32,
+}
+
+struct Model {
+    cluster: Cluster,
+    broker: i32,
+    connection: ConnectionId,
+    names: Names,
+}
+
+impl Talk {
+    /// With one broker.
+    pub fn new() -> Self {
+        Self::with(Settings::default(), 1, real::shared())
+    }
+
+    /// With brokers of its own, whose settings are the same as these properties.
+    pub fn own(settings: Settings, brokers: i32, properties: &[(&str, &str)]) -> Self {
+        Self::with(settings, brokers, real::own(brokers as u32, properties))
+    }
+
+    /// With several brokers of its own; it begins with the first.
+    pub fn cluster(brokers: i32) -> Self {
+        Self::own(Settings::default(), brokers, &[("min.insync.replicas", "1")])
+    }
+
+    fn with(settings: Settings, brokers: i32, real: Option<real::Real>) -> Self {
+        let mut cluster = Cluster::new(settings);
+        (1..=brokers).for_each(|id| cluster.add_broker(id, "localhost", 1));
+        let connection = cluster.open(1).unwrap();
+        let model = Model { cluster, connection, broker: 1, names: Names::default() };
+        Self { model, real, correlation: 0 }
+    }
+
+    /// Speaks to another broker from now on.
+    pub fn to(&mut self, broker: i32) {
+        self.model.broker = broker;
+        self.model.connection = self.model.cluster.open(broker).unwrap();
+        if let Some(real) = &mut self.real {
+            real.to(broker as u32);
+        }
+    }
+
+    /// Kills a broker, and waits until the cluster knows.
+    pub fn lose(&mut self, broker: i32, topics: &[&str]) {
+        self.model.cluster.kill(broker);
+        self.model.cluster.fence(broker);
+        if let Some(real) = &mut self.real {
+            real.lose(broker as u32, topics);
+        }
+    }
+
+    /// The model's cluster.
+    pub fn model(&mut self) -> &mut Cluster {
+        &mut self.model.cluster
+    }
+
+    /// Creates a topic on both; the name is unique.
+    pub fn topic(&mut self, label: &str, partitions: u32, configs: &[(&str, &str)]) -> String {
+        let (name, real_id) = match &self.real {
+            Some(real) => real.create(label, partitions, configs),
+            None => (format!("{label}-0"), [0; 16]),
+        };
+        let id = self.model.cluster.create_topic(&name, partitions as i32, config(configs)).unwrap();
+        self.know(id, real_id, &name);
+        name
+    }
+
+    /// Creates a topic whose partitions have these replicas; the name is unique.
+    pub fn place(&mut self, label: &str, replicas: &[&[i32]], configs: &[(&str, &str)]) -> String {
+        let (name, real_id) = match &self.real {
+            Some(real) => real.place(label, replicas, configs),
+            None => (format!("{label}-0"), [0; 16]),
+        };
+        let id = self.model.cluster.place_topic(&name, replicas, config(configs)).unwrap();
+        self.know(id, real_id, &name);
+        name
+    }
+
+    fn know(&mut self, id: [u8; 16], real_id: [u8; 16], name: &str) {
+        self.model.names.topics.insert(id, name.to_owned());
+        if let Some(real) = &mut self.real {
+            real.names.topics.insert(real_id, name.to_owned());
+        }
+    }
+
+    /// Sends a request and gives the answer, which is the same from both.
+    pub fn ask(&mut self, api: i16, version: i16, body: &Value) -> Answer {
+        let encoded = |names: &Names| {
+            let mut body = body.clone();
+            names.localize(&mut body);
+            encode(api, version, Direction::Request, &body).unwrap()
+        };
+        let to_model = encoded(&self.model.names);
+        let to_real = self.real.as_ref().map(|real| encoded(&real.names));
+        self.exchange(api, version, &to_model, to_real.as_deref())
+    }
+
+    /// Sends a request whose body is these bytes.
+    pub fn ask_bytes(&mut self, api: i16, version: i16, body: &[u8]) -> Answer {
+        self.exchange(api, version, body, self.real.is_some().then_some(body))
+    }
+
+    fn exchange(&mut self, api: i16, version: i16, to_model: &[u8], to_real: Option<&[u8]>) -> Answer {
+        self.correlation += 1;
+        let frame = |body: &[u8]| kurier_broker::testing::frame(api, version, self.correlation, body);
+        let (to_model, to_real) = (frame(to_model), to_real.map(frame));
+        self.send(&to_model, to_real.as_deref(), &[(api, version)]).remove(0)
+    }
+
+    /// Sends raw bytes and reads an answer for each of `expected` (API and version), up to a closed connection or
+    /// silence, after which both are connected anew.
+    pub fn send_raw(&mut self, bytes: &[u8], expected: &[(i16, i16)]) -> Vec<Answer> {
+        self.send(bytes, self.real.is_some().then_some(bytes), expected)
+    }
+
+    fn send(&mut self, to_model: &[u8], to_real: Option<&[u8]>, expected: &[(i16, i16)]) -> Vec<Answer> {
+        let answers = self.model.send(to_model, expected);
+        if let (Some(real), Some(bytes)) = (&mut self.real, to_real) {
+            let patience = if answers.last() == Some(&Answer::Silence) { 2 } else { 20 };
+            let theirs = real.send(bytes, expected, patience);
+            assert_eq!(theirs, answers, "\nKafka answered what stands left, the model what stands right");
+        }
+        answers
+    }
+
+    /// Produces one record set with acks=-1 and gives the partition's answer.
+    pub fn produce(&mut self, version: i16, topic: &str, partition: i32, records: &[u8]) -> Produced {
+        let request = produce_request(-1, &[(topic, partition, Some(records))]);
+        match self.ask(api::PRODUCE, version, &request) {
+            Answer::Body(body) => produced(&body),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn config(configs: &[(&str, &str)]) -> TopicConfig {
+    let mut config = TopicConfig::default();
+    for (key, value) in configs {
+        match *key {
+            "max.message.bytes" => config.max_message_bytes = value.parse().unwrap(),
+            "message.timestamp.type" => config.timestamp_type = TimestampType::LogAppendTime,
+            "message.timestamp.before.max.ms" => config.timestamp_before_max_ms = value.parse().unwrap(),
+            "cleanup.policy" => config.compact = true,
+            "min.insync.replicas" => config.min_insync_replicas = value.parse().unwrap(),
+            unknown => panic!("the model has no {unknown}"),
+        }
+    }
+    config
+}
+
+/// A Produce request that serves every version.
+pub fn produce_request(acks: i16, parts: &[(&str, i32, Option<&[u8]>)]) -> Value {
+    let mut topics: Vec<(&str, Vec<Value>)> = Vec::new();
+    for &(topic, index, records) in parts {
+        let records = records.map_or(Value::Null, |bytes| Value::Bytes(bytes.to_vec()));
+        let part = object([("index", index.into()), ("records", records)]);
+        match topics.iter_mut().find(|(name, _)| *name == topic) {
+            Some((_, parts)) => parts.push(part),
+            None => topics.push((topic, vec![part])),
+        }
+    }
+    let topics = topics.into_iter().map(|(name, parts)| {
+        let (topic_id, parts) = (Value::Uuid(placeholder(name)), Value::Array(parts));
+        object([("name", name.into()), ("topicId", topic_id), ("partitionData", parts)])
+    });
+    let topics = Value::Array(topics.collect());
+    object([("acks", acks.into()), ("timeoutMs", 10_000.into()), ("topicData", topics)])
+}
+
+/// The only partition of a Produce answer.
+pub fn produced(body: &Value) -> Produced {
+    let [topic] = body.list("responses") else { panic!("{body:?}") };
+    let [part] = topic.list("partitionResponses") else { panic!("{body:?}") };
+    Produced {
+        error: part.int("errorCode"),
+        offset: part.int("baseOffset"),
+        append_time: part.int("logAppendTimeMs"),
+        records: part.list("recordErrors").iter().map(|record| record.int("batchIndex")).collect(),
+    }
+}
+
+/// The answer in a payload.
+fn read(names: &mut Names, api: i16, version: i16, payload: &[u8]) -> Answer {
+    let registry = kurier_core::wire::registry::api(api).unwrap();
+    let tagged = registry.response_header(version) >= 1;
+    let body = &payload[4 + usize::from(tagged)..];
+    // An error 35 stands in a body of version 0.
+    let version = if api == api::API_VERSIONS && body[..2] == [0, 35] { 0 } else { version };
+    let mut value = decode(api, version, Direction::Response, body).unwrap();
+    names.normalize(api, &mut value);
+    Answer::Body(value)
+}
+
+impl Model {
+    fn send(&mut self, bytes: &[u8], expected: &[(i16, i16)]) -> Vec<Answer> {
+        let cluster = &mut self.cluster;
+        let mut now = Server::now_ms();
+        let _ = cluster.handle(self.connection, bytes, now);
+        while let Some(at) = cluster.next_deadline().filter(|_| cluster.closed(self.connection).is_none()) {
+            now = now.max(at);
+            cluster.poll(now);
+        }
+        let output = cluster.take_output(self.connection);
+        let mut rest = output.as_slice();
+        let mut answers = Vec::new();
+        for &(api, version) in expected {
+            let Some((size, tail)) = rest.split_first_chunk::<4>() else { break };
+            let (payload, tail) = tail.split_at(u32::from_be_bytes(*size) as usize);
+            rest = tail;
+            answers.push(read(&mut self.names, api, version, payload));
+        }
+        assert!(rest.is_empty(), "the model answered more than was expected");
+        if cluster.closed(self.connection).is_some() {
+            answers.push(Answer::Closed);
+        } else if answers.len() < expected.len() {
+            answers.push(Answer::Silence);
+        } else {
+            return answers;
+        }
+        cluster.close(self.connection);
+        self.connection = cluster.open(self.broker).unwrap();
+        answers
+    }
+}
+
+#[cfg(feature = "real-kafka")]
+#[path = "real.rs"]
+pub mod real;
+
+/// No real broker.
+#[cfg(not(feature = "real-kafka"))]
+pub mod real {
+    use super::Answer;
+    use crate::normal::Names;
+
+    /// Never there.
+    pub struct Real {
+        pub names: Names,
+    }
+
+    pub fn shared() -> Option<Real> {
+        None
+    }
+
+    pub fn own(_: u32, _: &[(&str, &str)]) -> Option<Real> {
+        None
+    }
+
+    impl Real {
+        pub fn create(&self, _: &str, _: u32, _: &[(&str, &str)]) -> (String, [u8; 16]) {
+            unreachable!()
+        }
+
+        pub fn place(&self, _: &str, _: &[&[i32]], _: &[(&str, &str)]) -> (String, [u8; 16]) {
+            unreachable!()
+        }
+
+        pub fn send(&mut self, _: &[u8], _: &[(i16, i16)], _: u64) -> Vec<Answer> {
+            unreachable!()
+        }
+
+        pub fn to(&mut self, _: u32) {}
+
+        pub fn lose(&mut self, _: u32, _: &[&str]) {}
+    }
+}
