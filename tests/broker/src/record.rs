@@ -187,8 +187,19 @@ impl<'a> Cursor<'a> {
         Ok(byte)
     }
 
-    /// A zigzag varint of up to `MAX` bytes.
-    fn zigzag<const MAX: u32>(&mut self) -> Result<u64, Damage> {
+    /// The raw bits of a varint of up to `MAX` bytes; most have one.
+    #[inline]
+    fn raw<const MAX: u32>(&mut self) -> Result<u64, Damage> {
+        match self.rest {
+            [byte, rest @ ..] if *byte < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long::<MAX>(),
+        }
+    }
+
+    fn long<const MAX: u32>(&mut self) -> Result<u64, Damage> {
         let mut value = 0u64;
         for i in 0..MAX {
             let byte = self.byte()?;
@@ -200,14 +211,16 @@ impl<'a> Cursor<'a> {
         Err(Damage::TooLong)
     }
 
+    #[inline]
     fn varint(&mut self) -> Result<i32, Damage> {
-        let raw = self.zigzag::<5>()? as u32;
+        let raw = self.raw::<5>()? as u32;
         Ok((raw >> 1).cast_signed() ^ -(raw & 1).cast_signed())
     }
 
+    #[inline]
     fn varlong(&mut self) -> Result<i64, Damage> {
-        let raw = self.zigzag::<10>()?;
-        Ok((raw >> 1).cast_signed() ^ -(raw & 1).cast_signed())
+        let raw = self.raw::<10>()?;
+        Ok((raw >> 1).cast_signed() ^ -((raw & 1).cast_signed()))
     }
 
     /// A varint length and as many bytes; any negative length is null.
