@@ -103,7 +103,8 @@ pub(crate) struct Produce {
     /// Send at most so many records in a second
     #[arg(long, value_name = "N", value_parser = rate)]
     pub rate: Option<f64>,
-    /// Write one JSON line per record with its outcome; `-` is stdout
+    /// Write one JSON line per record with its outcome; `-` is stdout. Lines of the input that are skipped are no
+    /// records and have no number
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
     /// Go on after a line that cannot be read, and count it

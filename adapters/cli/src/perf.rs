@@ -6,7 +6,8 @@ use crate::pace::Pace;
 use crate::talk::{self, Progress, thousands};
 use crate::usage::Usage;
 use crate::{link, setup, signals};
-use histogram::{Histogram, Snapshot};
+use figures::Figures;
+use histogram::Histogram;
 use kurier::{Producer, config::Config};
 use kurier_core::record::Record;
 use plot::Course;
@@ -17,6 +18,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use stopwatch::{Lap, Stopwatch};
 
+mod figures;
 mod histogram;
 mod plot;
 mod stopwatch;
@@ -294,88 +296,4 @@ fn totals(workers: Vec<Worker>, patience: Duration) -> Totals {
         }
     }
     (errors, metrics)
-}
-
-/// What a run came to.
-struct Figures {
-    records: u64,
-    size: usize,
-    errors: u64,
-    seconds: f64,
-    latencies: Snapshot,
-    usage: Usage,
-    metrics: Vec<(&'static str, f64)>,
-}
-
-impl Figures {
-    fn metric(&self, name: &str) -> u64 {
-        let found = self.metrics.iter().find(|(known, _)| *known == name);
-        found.map_or(0, |(_, value)| *value as u64)
-    }
-
-    fn bytes(&self) -> u64 {
-        self.records.saturating_mul(self.size as u64)
-    }
-
-    fn records_per_second(&self) -> f64 {
-        self.records as f64 / self.seconds.max(1e-9)
-    }
-
-    fn mb_per_second(&self) -> f64 {
-        self.bytes() as f64 / 1e6 / self.seconds.max(1e-9)
-    }
-
-    fn json(&self) -> String {
-        let latency = &self.latencies;
-        let object = serde_json::json!({
-            "records": self.records,
-            "bytes": self.bytes(),
-            "errors": self.errors,
-            "seconds": self.seconds,
-            "records_per_second": self.records_per_second(),
-            "mb_per_second": self.mb_per_second(),
-            "latency_ms": {
-                "avg": latency.average_ms(),
-                "p50": latency.quantile_ms(0.5),
-                "p95": latency.quantile_ms(0.95),
-                "p99": latency.quantile_ms(0.99),
-                "p999": latency.quantile_ms(0.999),
-                "max": latency.max_ms(),
-            },
-            "cpu_seconds": {"user": self.usage.user, "system": self.usage.system},
-            "max_rss_bytes": self.usage.max_rss,
-            "batches": self.metric("batches-ended-total"),
-            "requests": self.metric("request-total"),
-            "retries": self.metric("record-retry-total"),
-        });
-        format!("{object}\n")
-    }
-
-    fn text(&self) -> String {
-        let latency = &self.latencies;
-        format!(
-            "{} records of {} bytes in {:.2} s, {} errors, {} retries\n\
-             {} records/s, {:.2} MB/s; {} batches in {} requests\n\
-             latency ms: avg {:.2}, p50 {:.2}, p95 {:.2}, p99 {:.2}, p99.9 {:.2}, max {:.2}\n\
-             processor {:.2} s user, {:.2} s system; at most {} resident\n",
-            thousands(self.records),
-            self.size,
-            self.seconds,
-            thousands(self.errors),
-            thousands(self.metric("record-retry-total")),
-            thousands(self.records_per_second() as u64),
-            self.mb_per_second(),
-            thousands(self.metric("batches-ended-total")),
-            thousands(self.metric("request-total")),
-            latency.average_ms(),
-            latency.quantile_ms(0.5),
-            latency.quantile_ms(0.95),
-            latency.quantile_ms(0.99),
-            latency.quantile_ms(0.999),
-            latency.max_ms(),
-            self.usage.user,
-            self.usage.system,
-            talk::bytes(self.usage.max_rss as f64),
-        )
-    }
 }

@@ -52,11 +52,12 @@ pub(crate) fn run(args: args::Produce) -> Result<Status, Error> {
     let (input, feed) = prepare(args, max_record)?;
 
     let (events, inbox) = mpsc::channel();
+    let ledger = Ledger::new(input.names(), report(feed.report.as_deref(), events.clone())?);
+    // Only now: a report may be a pipe without a reader, and opening it must end with an interrupt.
     let told = events.clone();
     // Sending fails only when nobody listens any more.
     signals::watch(move || drop(told.send(Event::Interrupt)))
         .map_err(|error| Error::failed(format!("cannot watch signals: {error}")))?;
-    let ledger = Ledger::new(input.names(), report(feed.report.as_deref(), events.clone())?);
     // Callbacks of every record refer to it; it lives as long as the process.
     let ledger: &'static Ledger = Box::leak(Box::new(ledger));
     let producer = Producer::connect(&config).map_err(Error::failed)?;
@@ -161,8 +162,9 @@ impl Run {
             progress.show(|| self.line(begin));
         }
         self.settle();
+        let watched = progress.interval().is_some();
         drop(progress);
-        self.conclude(&ending, talk)
+        self.conclude(&ending, talk, watched)
     }
 
     fn handle(&self, event: Event, ending: &mut Ending) {
@@ -235,7 +237,7 @@ impl Run {
         )
     }
 
-    fn conclude(&self, ending: &Ending, talk: args::Talk) -> Status {
+    fn conclude(&self, ending: &Ending, talk: args::Talk, watched: bool) -> Status {
         let counts = self.ledger.counts();
         let mut status = Status::Written;
         let mut fail = |message: &dyn std::fmt::Display| {
@@ -270,7 +272,7 @@ impl Run {
         if skipped > 0 {
             talk::say(format_args!("{skipped} lines that could not be read were skipped"));
         }
-        if !talk.quiet && (status != Status::Written || talk.verbose > 0) {
+        if !talk.quiet && (status != Status::Written || watched || talk.verbose > 0) {
             talk::say(counts.text());
         }
         status

@@ -63,6 +63,31 @@ fn an_interrupt_in_a_slow_run_is_heard_before_the_next_record() {
 }
 
 #[test]
+fn an_interrupt_is_heard_while_no_broker_answers() {
+    let mut running = start(&["produce", "-b", "127.0.0.1:1", "-t", "t", "--report", "-"]);
+    running.write(b"a\n");
+    std::thread::sleep(Duration::from_millis(500));
+    running.signal(Signal::INT);
+    let done = running.wait().expect(130);
+    assert!(done.took < Duration::from_secs(10), "{done:?}");
+    // It was read, but never accepted.
+    assert!(done.report().is_empty(), "{done:?}");
+    done.says(&["0 written"]);
+}
+
+#[test]
+fn an_interrupt_ends_the_wait_for_a_report_that_nobody_reads() {
+    let folder = common::Folder::new();
+    let pipe = folder.path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let running = start(&["produce", "-b", "127.0.0.1:1", "-t", "t", "--report", &pipe]);
+    std::thread::sleep(Duration::from_millis(500));
+    running.signal(Signal::INT);
+    assert!(running.wait().took < Duration::from_secs(10));
+}
+
+#[test]
 fn progress_is_shown_on_a_terminal_and_nowhere_else() {
     use std::io::Read;
     use std::process::{Command, Stdio};
@@ -90,7 +115,7 @@ fn progress_is_shown_on_a_terminal_and_nowhere_else() {
     let mut shown = vec![0; 64 * 1024];
     let len = std::fs::File::from(terminal).read(&mut shown).unwrap();
     let shown = String::from_utf8_lossy(&shown[..len]).into_owned();
-    for part in ["records,", "records/s", "in flight", "retries", "errors"] {
+    for part in ["records,", "records/s", "in flight", "retries", "errors", "8 written"] {
         assert!(shown.contains(part), "{part} is not in {shown:?}");
     }
 }
