@@ -89,6 +89,8 @@ pub struct Link<T> {
     pub out: Option<Outgoing>,
     /// Everything is written but the transport still holds some of it.
     pub flushing: bool,
+    /// Nothing else is begun before that: it completes a request that gets no answer.
+    pub awaits_flush: bool,
     /// Requests without an answer.
     pub in_flight: InFlight,
     /// The frame being read.
@@ -117,6 +119,7 @@ impl<T: Text> Link<T> {
             used: Millis(0),
             out: None,
             flushing: false,
+            awaits_flush: false,
             in_flight: InFlight::new(),
             incoming: Incoming::new(),
             resume_at: 0,
@@ -136,7 +139,7 @@ impl<T: Text> Link<T> {
 
     /// Whether the slot may be given to another broker at once.
     pub fn is_idle(&self) -> bool {
-        self.out.is_none() && !self.flushing && self.in_flight.is_empty()
+        self.out.is_none() && !self.awaits_flush && self.in_flight.is_empty()
     }
 
     /// Whether a request may be begun: up, not throttled, the last one written out completely, and fewer than
@@ -145,7 +148,7 @@ impl<T: Text> Link<T> {
         self.state == Lifecycle::Up
             && !self.retiring
             && self.out.is_none()
-            && !self.flushing
+            && !self.awaits_flush
             && !self.is_throttled(now)
             && !self.in_flight.is_full()
             && (self.in_flight.len() as u64) < u64::from(max_in_flight)
@@ -195,6 +198,7 @@ impl<T: Text> Link<T> {
         self.versions = Versions::NONE;
         self.out = None;
         self.flushing = false;
+        self.awaits_flush = false;
         self.incoming = Incoming::new();
         self.throttled_until = None;
     }

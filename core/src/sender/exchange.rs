@@ -117,14 +117,15 @@ impl<H: Host> Sender<'_, H> {
         for slot in 0..self.slot_count() {
             any |= self.mark(append, slot, now, max_in_flight);
         }
-        if !any {
-            return;
-        }
         // Each link's walk begins where its last one stopped, and goes round once.
-        for behind in [false, true] {
+        for behind in [false, true].into_iter().filter(|_| any) {
             for slot in 0..self.slot_count() {
                 self.select(append, slot, behind, now);
             }
+        }
+        // After what is ready was sent: else two brokers that share a link could take it from one another for ever.
+        if core::mem::take(&mut self.crowded) {
+            self.retire_one(now);
         }
     }
 

@@ -52,7 +52,7 @@ impl<H: Host> Sender<'_, H> {
             return None;
         }
         let Some(index) = self.free_link(node) else {
-            self.retire_one(now);
+            self.crowded = true;
             return None;
         };
         let address = core::mem::replace(&mut self.spare, Address::nowhere());
@@ -112,6 +112,8 @@ impl<H: Host> Sender<'_, H> {
             .max_by_key(|index| self.link(*index).map_or(i32::MIN, |slot| now.since(slot.link.used)));
         if let Some(slot) = oldest.and_then(|index| self.link_mut(index)) {
             slot.link.retiring = true;
+            // If it is idle it closes at once.
+            self.more = true;
         }
     }
 

@@ -157,6 +157,8 @@ pub struct Sender<'a, H: Host> {
     bootstrap: u16,
     bootstrap_failures: u16,
     bootstrap_at: Option<Millis>,
+    /// A broker with something to send waits for a link slot.
+    crowded: bool,
     /// An identity was refused for want of rights: everything incomplete fails with this.
     refused_identity: Option<DeliveryError>,
     random: Random,
@@ -201,6 +203,7 @@ impl<'a, H: Host> Sender<'a, H> {
             bootstrap: 0,
             bootstrap_failures: 0,
             bootstrap_at: None,
+            crowded: false,
             refused_identity: None,
             random: Random::new(config.seed() ^ 0x5eed),
             changed: false,

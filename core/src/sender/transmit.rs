@@ -206,12 +206,14 @@ impl<H: Host> Sender<'_, H> {
             Poll::Ready(Err(_)) => return Err(Loss::Stream),
             Poll::Ready(Ok(taken)) => u32::try_from(taken).unwrap_or(0),
         };
+        let answers = self.expects_answers();
         let Some(slot) = self.link_mut(index) else { return Ok(false) };
         let Some(out) = slot.link.out.as_mut() else { return Ok(false) };
         out.written = out.written.saturating_add(taken).min(out.len);
         if out.written == out.len {
             slot.link.out = None;
             slot.link.flushing = true;
+            slot.link.awaits_flush = !answers;
         }
         Ok(taken > 0)
     }
@@ -221,6 +223,7 @@ impl<H: Host> Sender<'_, H> {
         let answers = self.expects_answers();
         let Some(slot) = self.link_mut(index) else { return };
         slot.link.flushing = false;
+        slot.link.awaits_flush = false;
         if answers {
             return;
         }
