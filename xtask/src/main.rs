@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 mod arguments;
+mod bench;
 mod demo;
 mod fuzz;
 mod kafka;
@@ -20,6 +21,7 @@ const COMMANDS: &[Command] = &[
     ("test", test::USAGE, test::run),
     ("kafka", kafka::USAGE, kafka::run),
     ("fuzz", fuzz::USAGE, fuzz::run),
+    ("bench", bench::USAGE, bench::run),
     ("layers", layers::USAGE, layers::run),
 ];
 
