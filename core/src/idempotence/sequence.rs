@@ -3,6 +3,9 @@
 //! A batch's sequence counts from where the one before ended, under one producer id and epoch. When a batch is
 //! lost for good the numbers after it can never follow on; then the partition is *stale*: its next batch is the
 //! first of a new epoch.
+//!
+//! A broker that knows nothing of a producer takes any sequence for its first. So as long as no batch is
+//! acknowledged, they go one at a time: else a second one, sent before the first was refused, could be let in ahead of it.
 use crate::identity::Identity;
 
 /// The sequence of one partition.
@@ -14,6 +17,8 @@ pub struct Sequence {
     generation: u32,
     /// It cannot go on in that generation.
     stale: bool,
+    /// A batch of that generation was acknowledged: from then on the broker holds others to their order.
+    proven: bool,
 }
 
 /// The producer's identity, and how often it has changed.
@@ -47,12 +52,12 @@ impl Generation {
 impl Sequence {
     /// Of a partition that was never written to under this identity.
     pub const fn new() -> Self {
-        Self { next: 0, generation: 0, stale: false }
+        Self { next: 0, generation: 0, stale: false, proven: false }
     }
 
     /// Of a partition that may have been written to under the present identity, nobody knows how far.
     pub const fn forgotten(generation: u32) -> Self {
-        Self { next: 0, generation, stale: true }
+        Self { next: 0, generation, stale: true, proven: false }
     }
 
     /// Whether batches were counted in this generation: forgetting the sequence then means a new epoch before the
@@ -64,6 +69,21 @@ impl Sequence {
     /// A batch was lost for good: the next one begins a new epoch.
     pub fn break_off(&mut self) {
         self.stale = true;
+    }
+
+    /// A batch was acknowledged.
+    pub fn prove(&mut self) {
+        self.proven = true;
+    }
+
+    /// The partition was made anew: its broker may know nothing of what was acknowledged.
+    pub fn doubt(&mut self) {
+        self.proven = false;
+    }
+
+    /// Whether a batch may be sent before the one ahead of it is acknowledged.
+    pub const fn may_pipeline(&self, generation: &Generation) -> bool {
+        self.proven && self.generation == generation.number
     }
 
     /// Whether the next batch counts on in the present generation: otherwise the batches of the old one must be
@@ -85,7 +105,7 @@ impl Sequence {
         }
         let Identity::Known { id, epoch } = generation.identity else { return None };
         if self.generation != generation.number {
-            *self = Self { next: 0, generation: generation.number, stale: false };
+            *self = Self { generation: generation.number, ..Self::new() };
         }
         let base = self.next;
         self.next = crate::batch::sequence::add(base, count);
@@ -130,6 +150,22 @@ mod tests {
         assert!(!three.is_current(&generation));
         assert_eq!(three.stamp(&mut generation, 3), Some((7, 1, 0)));
         assert_eq!(one.stamp(&mut generation, 3), Some((7, 1, 3)));
+    }
+
+    #[test]
+    fn batches_go_one_at_a_time_until_the_broker_counts_along() {
+        let mut generation = known();
+        let mut sequence = Sequence::new();
+        assert!(sequence.stamp(&mut generation, 3).is_some());
+        assert!(!sequence.may_pipeline(&generation));
+        sequence.prove();
+        assert!(sequence.may_pipeline(&generation));
+        sequence.doubt();
+        assert!(!sequence.may_pipeline(&generation));
+        sequence.prove();
+        sequence.break_off();
+        assert!(sequence.stamp(&mut generation, 3).is_some());
+        assert!(!sequence.may_pipeline(&generation), "a new epoch is proven anew");
     }
 
     #[test]

@@ -134,6 +134,12 @@ impl<H: Host> Sender<'_, H> {
         let limit = usize::from(self.config.max_in_flight());
         let Some(partition) = self.slots.as_slice().get(usize::from(slot)) else { return Can::Nothing };
         let window = &partition.window;
+        if self.is_idempotent()
+            && !partition.sequence.may_pipeline(&self.generation)
+            && window.in_flight() > 0
+        {
+            return Can::Nothing;
+        }
         if window.next_to_resend(now).is_some() {
             return Can::Go;
         }

@@ -189,6 +189,7 @@ impl<H: Host> Sender<'_, H> {
         if anew {
             for slot in self.slots.as_mut_slice().iter_mut().filter(|slot| slot.place.topic == topic.0) {
                 slot.place.forget_leader();
+                slot.sequence.doubt();
             }
             self.break_links_naming(topic);
         }

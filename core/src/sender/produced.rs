@@ -157,6 +157,7 @@ impl<H: Host> Sender<'_, H> {
         let over = meta.flags & flag::FAILED != 0;
         match verdict.action {
             Action::Written | Action::Duplicate => {
+                partition.sequence.prove();
                 if !over {
                     meta.flags |= flag::ACKED;
                     let known = verdict.action == Action::Written && place.0 >= 0;
