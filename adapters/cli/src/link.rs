@@ -3,10 +3,11 @@
 //!
 //! Bounds: a call ends at its deadline whatever the peer does; an answer takes no more memory than it has
 //! bytes, and at most [`LIMIT`].
+use crate::api_names;
 use crate::setup::address;
 use kurier::config::Server;
 use kurier_broker::codec::{self, Direction, Value, object};
-use kurier_core::wire::{api_versions, header, registry, varint};
+use kurier_core::wire::{api_versions, header, metadata, produce, registry, varint};
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -24,8 +25,12 @@ pub(crate) fn explain(producer: &kurier::Producer, bootstrap: &[Server]) -> Vec<
     }
     let patience = Patience { connect: Duration::from_secs(2), request: Duration::from_secs(2) };
     let each = bootstrap.iter().take(3).map(|server| {
-        let said = Link::open(server, "kurier", patience).map(|_| "it answers now".to_owned());
-        format!("{}: {}", address(&server.host, server.port.into()), said.unwrap_or_else(|error| error))
+        let said = Link::open(server, "kurier", patience).and_then(|link| {
+            // What a producer cannot do without.
+            [produce::API.key, metadata::API.key].into_iter().try_for_each(|key| link.speaks(key).map(drop))
+        });
+        let said = said.map_or_else(|error| error, |()| "it answers now".to_owned());
+        format!("{}: {said}", address(&server.host, server.port.into()))
     });
     each.collect()
 }
@@ -101,13 +106,27 @@ impl Link {
     /// # Errors
     /// A sentence that says what happened.
     pub(crate) fn call(&mut self, key: i16, request: &Value) -> Result<Value, String> {
-        let version = self.common(key).ok_or_else(|| {
-            let range = self.versions.iter().find(|range| range.key == key);
-            let spoken =
-                range.map_or_else(|| "no version".to_owned(), |r| format!("versions {}-{}", r.min, r.max));
-            format!("the broker speaks {spoken} of API {key}, which is too old or too new")
-        })?;
+        let version = self.speaks(key)?;
         self.call_version(key, version, request)
+    }
+
+    /// The highest common version.
+    ///
+    /// # Errors
+    /// There is none, in words.
+    fn speaks(&self, key: i16) -> Result<i16, String> {
+        self.common(key).ok_or_else(|| {
+            let name = api_names::name(key);
+            let ours =
+                registry::api(key).map_or_else(String::new, |api| format!("{}-{}", api.oldest, api.newest));
+            match self.versions.iter().find(|range| range.key == key) {
+                Some(Range { min, max, .. }) => format!(
+                    "the broker speaks {name} {min}-{max} and this program {ours}: it is too old or too new \
+                     (Kafka 0.11 is the oldest)"
+                ),
+                None => format!("the broker does not speak {name}"),
+            }
+        })
     }
 
     fn call_version(&mut self, key: i16, version: i16, request: &Value) -> Result<Value, String> {

@@ -5,6 +5,7 @@
 use clap::{CommandFactory, Parser};
 use std::process::ExitCode;
 
+mod api_names;
 mod args;
 mod broker;
 mod demo;

@@ -1,4 +1,5 @@
 //! `kurier metadata`: brokers, topics, partitions, leaders and API versions, as text or JSON.
+use crate::api_names;
 use crate::args;
 use crate::exit::{Error, Status};
 use crate::link::{Link, Patience, error_name};
@@ -6,8 +7,6 @@ use crate::setup;
 use kurier_broker::codec::{Value, object};
 use std::fmt::Write;
 use std::time::Duration;
-
-mod api_names;
 
 /// Asks the first bootstrap server that answers, and prints what it says.
 ///

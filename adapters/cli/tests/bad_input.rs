@@ -306,7 +306,9 @@ fn bad_input_broker_too_old_is_refused_clearly() {
     let done = kurier(&args, "a\n").expect(1);
     assert!(done.took < Duration::from_secs(10), "{done:?}");
     assert_eq!(done.report()[0]["outcome"], "not-written");
-    done.says(&["record 0"]);
+    done.says(&["record 0", "Produce 0-2 and this program 3-13", "Kafka 0.11 is the oldest"]);
+    let done = kurier(&["metadata", "-b", &bootstrap], "").expect(1);
+    done.says(&["Metadata 0-2", "too old"]);
 }
 
 #[test]

@@ -111,10 +111,15 @@ fn progress_is_shown_on_a_terminal_and_nowhere_else() {
         use std::io::Write;
         child.stdin.take().unwrap().write_all("x\n".repeat(8).as_bytes()).unwrap();
     }
+    let mut terminal = std::fs::File::from(terminal);
+    let mut shown = Vec::new();
+    let mut chunk = [0; 4096];
+    // Once the command has ended the other side is closed, and reading is an error.
+    while let Ok(len @ 1..) = terminal.read(&mut chunk) {
+        shown.extend_from_slice(&chunk[..len]);
+    }
     assert!(child.wait().unwrap().success());
-    let mut shown = vec![0; 64 * 1024];
-    let len = std::fs::File::from(terminal).read(&mut shown).unwrap();
-    let shown = String::from_utf8_lossy(&shown[..len]).into_owned();
+    let shown = String::from_utf8_lossy(&shown).into_owned();
     for part in ["records,", "records/s", "in flight", "retries", "errors", "8 written"] {
         assert!(shown.contains(part), "{part} is not in {shown:?}");
     }
