@@ -1,4 +1,5 @@
 //! What the scenarios, vector tests and real brokers share.
+pub mod load;
 pub mod messages;
 pub mod model_net;
 pub mod vectors;
