@@ -206,6 +206,15 @@ impl<'o> Writer<'o> {
         }
     }
 
+    /// A null array.
+    pub(crate) fn null_count(&mut self) {
+        if self.flexible {
+            self.out.push(0);
+        } else {
+            self.i32(-1);
+        }
+    }
+
     pub(crate) fn i32s(&mut self, values: &[i32]) {
         self.count(values.len());
         values.iter().for_each(|&value| self.i32(value));

@@ -19,6 +19,8 @@ pub struct FetchRequest<'a> {
     /// About how much to answer at most, in bytes.
     pub max_bytes: i32,
     session_id: i32,
+    /// Wants to be told of aborted transactions, of which there are none.
+    read_committed: bool,
     /// In the order of the request.
     pub topics: Vec<FetchTopic<'a>>,
 }
@@ -49,7 +51,7 @@ impl<'a> FetchRequest<'a> {
     pub(crate) fn read(r: &mut Reader<'a>, version: i16) -> Result<Self, Malformed> {
         r.i32()?; // replica id
         let (max_wait_ms, min_bytes, max_bytes) = (r.i32()?, r.i32()?, r.i32()?);
-        r.i8()?; // isolation level: there are no transactions
+        let read_committed = r.i8()? == 1;
         let mut session_id = 0;
         if version >= 7 {
             session_id = r.i32()?;
@@ -75,7 +77,7 @@ impl<'a> FetchRequest<'a> {
             topics.push(topic);
         }
         // What follows (topics forgotten by a session, rack, cluster id) changes nothing here.
-        Ok(Self { max_wait_ms, min_bytes, max_bytes, session_id, topics })
+        Ok(Self { max_wait_ms, min_bytes, max_bytes, session_id, read_committed, topics })
     }
 }
 
@@ -137,7 +139,6 @@ pub(crate) fn write(
     }
     let topics = if no_session { Default::default() } else { request.topics.as_slice() };
     let mut left = i64::from(request.max_bytes);
-    let mut first = true;
     w.count(topics.len());
     for topic in topics {
         w.string(&topic.name);
@@ -149,23 +150,24 @@ pub(crate) fn write(
                     let inside = (log.start()..=log.end()).contains(&wanted.offset);
                     if inside { Ok(log) } else { Err(ErrorCode::OFFSET_OUT_OF_RANGE) }
                 });
-            left -= write_partition(w, version, wanted, found, left, first);
-            first &= left == i64::from(request.max_bytes);
+            left -= write_partition(w, version, request, wanted, found, left);
         }
         w.end();
     }
     w.end();
 }
 
-/// Answers the bytes of records written. The first batch of an answer comes whatever its size.
+/// Writes one partition with at most `left` bytes of records, and answers how many they are. The first batch of an answer
+/// comes whatever its size.
 fn write_partition(
     w: &mut Writer<'_>,
     version: i16,
+    request: &FetchRequest<'_>,
     wanted: &FetchPartition,
     found: Result<&Log, ErrorCode>,
     left: i64,
-    first: bool,
 ) -> i64 {
+    let first = left == i64::from(request.max_bytes);
     w.i32(wanted.index);
     w.i16(found.err().unwrap_or_default().0);
     let (start, end) = found.map_or((-1, -1), |log| (log.start(), log.end()));
@@ -174,7 +176,13 @@ fn write_partition(
     if version >= 5 {
         w.i64(start);
     }
-    w.count(0); // aborted transactions
+    // Of aborted transactions Kafka tells nothing (null) unless asked, but of topics it does not know that there are none.
+    let unknown = found.err() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    if unknown || (request.read_committed && found.is_ok()) {
+        w.count(0);
+    } else {
+        w.null_count();
+    }
     if version >= 11 {
         w.i32(-1);
     }

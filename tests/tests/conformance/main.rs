@@ -11,6 +11,7 @@ mod leaders;
 mod metadata;
 mod normal;
 mod producer_ids;
+mod reading;
 mod records;
 mod sequences;
 mod settings;

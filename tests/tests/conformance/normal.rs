@@ -13,6 +13,9 @@ pub struct Names {
     pub producers: Vec<i64>,
 }
 
+/// What a script calls the first producer id it was given; the next ones follow.
+pub const FIRST: i64 = 1 << 40;
+
 /// The id that stands for a topic in scripts and in compared answers.
 pub fn placeholder(topic: &str) -> [u8; 16] {
     let mut id = [0xee; 16];
@@ -21,9 +24,14 @@ pub fn placeholder(topic: &str) -> [u8; 16] {
 }
 
 impl Names {
-    /// A script's request with this broker's topic ids.
+    /// A script's request with this broker's topic and producer ids.
     pub fn localize(&self, value: &mut Value) {
-        visit(value, &mut |_, value| {
+        visit(value, &mut |name, value| {
+            if let ("producerId", Value::Int(id)) = (name, &mut *value)
+                && let Some(own) = usize::try_from(*id - FIRST).ok().and_then(|at| self.producers.get(at))
+            {
+                *id = *own;
+            }
             if let Value::Uuid(id) = value
                 && let Some((own, _)) = self.topics.iter().find(|(_, name)| placeholder(name) == *id)
             {

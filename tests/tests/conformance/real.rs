@@ -121,6 +121,17 @@ impl Real {
         self
     }
 
+    pub fn await_coordinator(&mut self) {
+        let find = object([("key", "any".into()), ("keyType", 1.into())]);
+        let init = object([("transactionalId", "any".into()), ("transactionTimeoutMs", 1000.into())]);
+        let ready = (0..500).any(|_| {
+            std::thread::sleep(Duration::from_millis(20));
+            let found = self.plain(api::FIND_COORDINATOR, 1, &find).int("errorCode") == 0;
+            found && self.plain(api::INIT_PRODUCER_ID, 0, &init).int("errorCode") == 0
+        });
+        assert!(ready, "no transaction coordinator");
+    }
+
     /// One request; its answer as it came.
     fn plain(&mut self, api: i16, version: i16, request: &Value) -> Value {
         let body = encode(api, version, Direction::Request, request).unwrap();

@@ -104,6 +104,13 @@ impl Talk {
         }
     }
 
+    /// Waits until there is a transaction coordinator; the model's is always there.
+    pub fn await_coordinator(&mut self) {
+        if let Some(real) = &mut self.real {
+            real.await_coordinator();
+        }
+    }
+
     /// The model's cluster.
     pub fn model(&mut self) -> &mut Cluster {
         &mut self.model.cluster
@@ -315,6 +322,8 @@ pub mod real {
         }
 
         pub fn to(&mut self, _: u32) {}
+
+        pub fn await_coordinator(&mut self) {}
 
         pub fn lose(&mut self, _: u32, _: &[&str]) {}
     }
