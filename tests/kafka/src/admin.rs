@@ -118,12 +118,21 @@ impl Admin {
         self.run(["delete", topic]).map(drop)
     }
 
-    /// Grows a topic to `partitions` in all.
+    /// Grows a topic to `partitions` in all, and waits until a broker tells of them: it learns of them a moment
+    /// after the controller has agreed.
     ///
     /// # Errors
-    /// What the broker says.
+    /// What the broker says, or it does not tell of them.
     pub fn grow(&self, topic: &str, partitions: u32) -> Result<(), Failure> {
-        self.run(["grow", topic, &partitions.to_string()]).map(drop)
+        self.run(["grow", topic, &partitions.to_string()])?;
+        let end = Instant::now() + Duration::from_secs(20);
+        while self.describe(topic)?.partitions.len() != partitions as usize {
+            if Instant::now() >= end {
+                return Err(Failure::new(format!("{topic} has not grown to {partitions} partitions")));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
     }
 
     /// Moves a partition to other brokers, and waits until it has moved. The leader stays if it is still
