@@ -11,6 +11,7 @@ mod kafka;
 mod layers;
 mod setup;
 mod sh;
+mod size;
 mod test;
 
 /// A command: its name, its usage line and what it does, and its entry.
@@ -22,6 +23,7 @@ const COMMANDS: &[Command] = &[
     ("kafka", kafka::USAGE, kafka::run),
     ("fuzz", fuzz::USAGE, fuzz::run),
     ("bench", bench::USAGE, bench::run),
+    ("size", size::USAGE, size::run),
     ("layers", layers::USAGE, layers::run),
 ];
 
