@@ -41,7 +41,8 @@ impl Clock {
             self.measure(micros);
         }
         let wall = self.wall_at_start.load(Ordering::Relaxed).saturating_add_unsigned(micros);
-        (now, Timestamp(wall.div_euclid(1000).max(0)))
+        // Before 1970 counts as 1970.
+        (now, Timestamp((wall.max(0).cast_unsigned() / 1000).cast_signed()))
     }
 
     fn measure(&self, now: u64) {
@@ -58,8 +59,9 @@ impl Clock {
     }
 }
 
+/// Whole microseconds, without the 128-bit arithmetic of `as_micros`: this is done for every record.
 fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+    duration.as_secs().saturating_mul(1_000_000).saturating_add(duration.subsec_micros().into())
 }
 
 #[cfg(test)]

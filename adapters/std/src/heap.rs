@@ -1,7 +1,8 @@
 //! The memory of a server: slots that grow, and batch buffers that carry what is needed to complete their
 //! records. How many bytes of buffers there may be is counted by who makes them (`memory.rs`).
+use crate::callback::Callback;
 use crate::completion::{BatchState, Ended};
-use crate::record::{Facts, RecordError, RecordMetadata};
+use crate::record::Facts;
 use kurier_core::batch::Meta;
 use kurier_core::host::{Buf, Host, Slots, Text};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,9 +17,6 @@ impl Host for Heap {
     type Slots<T: 'static> = HeapSlots<T>;
     type Text = HeapText;
 }
-
-/// Called with a record's end, on the I/O thread.
-pub(crate) type Callback = Box<dyn FnOnce(Result<RecordMetadata, RecordError>) + Send>;
 
 /// A batch buffer: 8 bytes that point to all the rest, so that moving a batch is cheap.
 pub(crate) struct HeapBuf(Box<Parcel>);
@@ -65,7 +63,7 @@ impl HeapBuf {
         for (index, facts, callback) in parcel.callbacks.drain(..) {
             let end = ended.of(index, facts);
             // A caller's fault must not take the other records with it.
-            if catch_unwind(AssertUnwindSafe(|| callback(end))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| callback.call(end))).is_err() {
                 log::error!("a record's callback panicked; the other records go on");
             }
         }
@@ -87,7 +85,7 @@ impl Drop for Parcel {
         }
         for (index, facts, callback) in self.callbacks.drain(..) {
             let end = Ended::lost().of(index, facts);
-            if catch_unwind(AssertUnwindSafe(|| callback(end))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| callback.call(end))).is_err() {
                 log::error!("a record's callback panicked");
             }
         }
@@ -168,6 +166,7 @@ impl Text for HeapText {
 mod tests {
     use super::*;
     use crate::completion::RecordFuture;
+    use crate::record::{RecordError, RecordMetadata};
     use kurier_core::error::Outcome;
     use kurier_core::time::Timestamp;
     use std::sync::Mutex;
@@ -196,7 +195,7 @@ mod tests {
                 seen.lock().unwrap().push((end.unwrap().offset, open));
                 assert_ne!(index, 1, "on purpose");
             };
-            buf.on_end(index, FACTS, Box::new(callback));
+            buf.on_end(index, FACTS, Callback::new(callback));
         }
         buf.end(written);
         assert_eq!(*seen.lock().unwrap(), [(Some(10), true), (Some(11), true), (Some(12), true)]);

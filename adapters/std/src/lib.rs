@@ -20,6 +20,7 @@ pub mod config;
 
 mod append;
 mod bell;
+mod callback;
 mod clock;
 mod completion;
 mod heap;

@@ -1,9 +1,10 @@
 //! The producer as its users hold it.
 use crate::append::{Patience, Refusal};
 use crate::bell::Bell;
+use crate::callback::Callback;
 use crate::completion::RecordFuture;
 use crate::config::{Config, ConfigError, Settings};
-use crate::heap::{Callback, HeapSlots};
+use crate::heap::HeapSlots;
 use crate::io_thread::{self, BatchDelivery, OnDelivery};
 use crate::memory::Memory;
 use crate::metrics::{self, Metric};
@@ -211,7 +212,7 @@ impl Producer {
         record: Record<'_>,
         callback: impl FnOnce(Result<RecordMetadata, RecordError>) + Send + 'static,
     ) -> Result<(), SendError> {
-        let mut callback: Option<Callback> = Some(Box::new(callback));
+        let mut callback = Some(Callback::new(callback));
         let sent = self.inner.shared.append(topic, &record, Patience::MaxBlock, |batch, ticket, facts| {
             if let Some(callback) = callback.take() {
                 batch.on_end(ticket.index, facts, callback);
@@ -222,7 +223,7 @@ impl Producer {
             (Err(Refusal::Misuse(error)), _) => Err(error),
             (Err(Refusal::Record(cause)), callback) => {
                 if let Some(callback) = callback {
-                    callback(Err(self.inner.refused(topic, cause)));
+                    callback.call(Err(self.inner.refused(topic, cause)));
                 }
                 Ok(())
             }

@@ -18,6 +18,13 @@ pub struct Appended {
     pub wake: bool,
 }
 
+/// A record in its batch.
+struct Placed {
+    ticket: Ticket,
+    /// Bytes of the batch with it.
+    len: u32,
+}
+
 /// Why a record was not appended, told to the host: the first three it may be able to mend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
@@ -76,8 +83,8 @@ impl<H: Host> Accumulator<H> {
         }
         let unkeyed = record.partition.is_none() && (record.key.is_none() || self.settings.ignore_keys);
         let mut slot = self.choose(to, record, unkeyed)?;
-        if let Some(index) = self.try_open(slot, record, timestamp) {
-            return Ok(self.accepted(to, slot, index, size, unkeyed, false));
+        if let Some(placed) = self.try_open(slot, record, timestamp) {
+            return Ok(self.accepted(to, slot, placed, size, unkeyed, false));
         }
         if self.queue(slot).is_some_and(|queue| queue.open.is_some()) {
             self.seal(slot);
@@ -85,14 +92,14 @@ impl<H: Host> Accumulator<H> {
             if unkeyed && self.is_due(to, size, true) {
                 self.choose_sticky(to);
                 slot = self.choose(to, record, unkeyed)?;
-                if let Some(index) = self.try_open(slot, record, timestamp) {
-                    return Ok(self.accepted(to, slot, index, size, unkeyed, true));
+                if let Some(placed) = self.try_open(slot, record, timestamp) {
+                    return Ok(self.accepted(to, slot, placed, size, unkeyed, true));
                 }
                 self.seal(slot);
             }
         }
-        let index = self.open(slot, record, timestamp, now, spare)?;
-        Ok(self.accepted(to, slot, index, size, unkeyed, true))
+        let placed = self.open(slot, record, timestamp, now, spare)?;
+        Ok(self.accepted(to, slot, placed, size, unkeyed, true))
     }
 
     /// The batch of `slot` that takes records.
@@ -116,7 +123,7 @@ impl<H: Host> Accumulator<H> {
 
     fn choose(&mut self, to: Topic, record: &Record<'_>, unkeyed: bool) -> Result<u16, Refused> {
         let topic =
-            *self.topics.as_slice().get(usize::from(to.0)).ok_or(Refused::Send(SendError::UnknownTopic))?;
+            self.topics.as_slice().get(usize::from(to.0)).ok_or(Refused::Send(SendError::UnknownTopic))?;
         if topic.error != 0 {
             return Err(Refused::Send(SendError::TopicRefused(topic.error)));
         }
@@ -144,11 +151,12 @@ impl<H: Host> Accumulator<H> {
     }
 
     /// Into the open batch, if there is one with room.
-    fn try_open(&mut self, slot: u16, record: &Record<'_>, timestamp: Timestamp) -> Option<u32> {
+    fn try_open(&mut self, slot: u16, record: &Record<'_>, timestamp: Timestamp) -> Option<Placed> {
         let limit = self.settings.batch_size as usize;
         let (meta, bytes) = self.queue_mut(slot)?.open.as_mut()?.parts();
         let limit = limit.min(bytes.len());
-        meta.builder.append(bytes.get_mut(..limit)?, record, timestamp).ok()
+        let index = meta.builder.append(bytes.get_mut(..limit)?, record, timestamp).ok()?;
+        Some(Placed { ticket: Ticket { serial: meta.serial, index }, len: meta.builder.len })
     }
 
     /// Into a new batch, whatever its size: the first record always fits its own batch.
@@ -159,7 +167,7 @@ impl<H: Host> Accumulator<H> {
         timestamp: Timestamp,
         now: Instant,
         spare: &mut Option<H::Buf>,
-    ) -> Result<u32, Refused> {
+    ) -> Result<Placed, Refused> {
         let exact = crate::batch::layout::HEADER.saturating_add(crate::batch::record_size(record, 0, 0));
         let at_least = u32::try_from(exact).unwrap_or(u32::MAX);
         let needs = Refused::NeedsBuffer { at_least, standard: self.settings.batch_size.max(at_least) };
@@ -181,31 +189,29 @@ impl<H: Host> Accumulator<H> {
         meta.partition = queue.partition;
         meta.slot = slot;
         let index = meta.builder.append(bytes, record, timestamp);
+        let len = meta.builder.len;
         queue.open = Some(buffer);
         self.next_serial = serial.wrapping_add(1);
         self.batches = self.batches.saturating_add(1);
         // `single_size` said it fits.
-        index.map_err(|_| needs)
+        index.map(|index| Placed { ticket: Ticket { serial, index }, len }).map_err(|_| needs)
     }
 
     fn accepted(
         &mut self,
         to: Topic,
         slot: u16,
-        index: u32,
+        placed: Placed,
         size: u32,
         unkeyed: bool,
         wake: bool,
     ) -> Appended {
-        let batch_size = self.settings.batch_size;
-        let open = self.queue(slot).and_then(|queue| queue.open.as_ref());
-        let (serial, len) = open.map_or((0, 0), |open| (open.meta().serial, open.meta().builder.len));
         // Oversize, or `batch.size` 0: nothing more will fit.
-        let full = len >= batch_size;
+        let full = placed.len >= self.settings.batch_size;
         if unkeyed && self.is_due(to, size, full) {
             self.choose_sticky(to);
         }
-        Appended { ticket: Ticket { serial, index }, slot, wake: wake || full }
+        Appended { ticket: placed.ticket, slot, wake: wake || full }
     }
 
     /// Notes `size` bytes of a record without a key; answers whether it is time to go on elsewhere. `size` is the

@@ -68,14 +68,18 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	ctx := context.Background()
 	value := []byte(strings.Repeat("x", *size))
 	paced := *rate > 0
 	if paced {
 		sent = make([]time.Duration, *records)
 		latencies = make([]time.Duration, 0, *records)
+		// Latencies are those of a producer that is connected.
+		if err := client.ProduceSync(ctx, &kgo.Record{Value: value}).FirstErr(); err != nil {
+			return err
+		}
 	}
 	begun = time.Now()
-	ctx := context.Background()
 	outstanding.Add(*records)
 	for n := range *records {
 		record := &kgo.Record{Value: value, Partition: int32(n % *partitions)}

@@ -85,6 +85,10 @@ fn run() -> Result<bool, Box<dyn Error>> {
         Producer::connect(&settings)?
     };
     let value = vec![b'x'; options.size];
+    if options.rate > 0 {
+        // Latencies are those of a producer that is connected.
+        producer.send(&options.topic, Record::value(&value).partition(0))?.wait()?;
+    }
     let mut futures = VecDeque::new();
     let begun = Instant::now();
     for n in 0..options.records {
