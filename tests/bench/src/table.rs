@@ -50,7 +50,7 @@ const COUNTS: &[(&str, &str, Option<f64>)] = &[
     ("produce.ir_per_record", "the core's whole producer, append to acknowledged, no sockets", Some(1000.0)),
     ("process.kurier_batch.ir_per_record", "process of kurier, a callback for each batch", Some(1000.0)),
     ("process.kurier_future.ir_per_record", "process of kurier, a future for each record", None),
-    ("process.kurier.ir_per_record", "process of kurier, a boxed callback for each record", None),
+    ("process.kurier.ir_per_record", "process of kurier, a callback for each record", None),
     ("process.librdkafka.ir_per_record", "process of librdkafka", None),
 ];
 

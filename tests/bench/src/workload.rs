@@ -105,6 +105,6 @@ impl Workload {
     }
 
     pub(crate) fn rounds(&self, quick: bool) -> u32 {
-        if quick { self.rounds.div_ceil(3) } else { self.rounds }
+        if quick { self.rounds.div_ceil(2) } else { self.rounds }
     }
 }

@@ -1,7 +1,7 @@
 //! Produces with kurier and prints what it took, as the other clients' programs do.
 //!
-//! `--report` says how each record's end is told: `callback`, one boxed closure for each record, as the other
-//! clients have it (the default); `batch`, one callback for each batch, which looks at each of its records;
+//! `--report` says how each record's end is told: `callback`, one closure for each record, as the other clients
+//! have it (the default); `batch`, one callback for each batch, which looks at each of its records;
 //! `future`, a future for each record, waited on in order.
 use kurier::config::Config;
 use kurier::{BatchDelivery, Producer, Record, RecordError, RecordFuture, RecordMetadata, Ticket};
