@@ -71,6 +71,8 @@ pub mod flag {
     pub const HAS_TIMESTAMP: u16 = 128;
     /// Its bytes hold the broker's notes on its refusal.
     pub const NOTES: u16 = 256;
+    /// Its delivery has its place among those to be told.
+    pub const QUEUED: u16 = 1 << 12;
 }
 
 impl Meta {

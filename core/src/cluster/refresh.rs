@@ -13,12 +13,14 @@ pub struct Refresh {
     not_before: Option<Millis>,
     /// Requests in a row that brought nothing.
     failures: u16,
+    /// Since when an answer is wanted.
+    since: Option<Millis>,
 }
 
 impl Refresh {
     /// Nothing is known yet, so it is needed.
     pub const fn new() -> Self {
-        Self { needed: true, asking: false, last: None, not_before: None, failures: 0 }
+        Self { needed: true, asking: false, last: None, not_before: None, failures: 0, since: None }
     }
 
     /// Something needs newer metadata.
@@ -37,14 +39,21 @@ impl Refresh {
         self.asking
     }
 
+    /// Whether an answer has been tried for in vain for `trigger_ms`
+    /// (`metadata.recovery.rebootstrap.trigger.ms`), counted from the first attempt: a producer that slept has not
+    /// tried. Says so once, and counts anew.
+    pub fn is_in_vain(&mut self, now: Millis, trigger_ms: u32) -> bool {
+        let since = *self.since.get_or_insert(now);
+        let over = since.plus(trigger_ms).reached(now) && since != now;
+        if over {
+            self.since = Some(now);
+        }
+        over
+    }
+
     /// Requests in a row that brought nothing.
     pub const fn failures(&self) -> u16 {
         self.failures
-    }
-
-    /// The last good answer.
-    pub const fn last(&self) -> Option<Millis> {
-        self.last
     }
 
     /// When a request is due: `None` while one is under way. `max_age_ms` is `metadata.max.age.ms`.
@@ -73,6 +82,7 @@ impl Refresh {
     pub fn answered(&mut self, now: Millis, helpful: bool, backoff_ms: u32) {
         self.asking = false;
         self.last = Some(now);
+        self.since = None;
         if helpful {
             self.failures = 0;
             self.not_before = Some(now.plus(backoff_ms));
@@ -119,6 +129,19 @@ mod tests {
         assert_eq!(refresh.due(Millis(1300), 5000), Some(Millis(1300)));
         refresh.need_at_once();
         assert_eq!(refresh.due(Millis(1150), 5000), Some(Millis(1150)));
+    }
+
+    #[test]
+    fn trying_in_vain_counts_from_the_first_attempt_and_is_said_once() {
+        let mut refresh = Refresh::new();
+        refresh.asked();
+        refresh.answered(Millis(0), true, 0);
+        assert!(!refresh.is_in_vain(Millis(900), 300));
+        assert!(!refresh.is_in_vain(Millis(1199), 300));
+        assert!(refresh.is_in_vain(Millis(1200), 300));
+        assert!(!refresh.is_in_vain(Millis(1201), 300));
+        refresh.answered(Millis(1210), true, 0);
+        assert!(!refresh.is_in_vain(Millis(1600), 300));
     }
 
     #[test]

@@ -142,6 +142,12 @@ impl<T: Text> Link<T> {
         self.out.is_none() && !self.awaits_flush && self.in_flight.is_empty()
     }
 
+    /// Whether it retires, and nothing is on its way any more.
+    pub fn is_to_close(&self) -> bool {
+        let gone = self.state == Lifecycle::Down && self.node != NOBODY;
+        self.retiring && (gone || (self.state == Lifecycle::Up && self.is_idle()))
+    }
+
     /// Whether a request may be begun: up, not throttled, the last one written out completely, and fewer than
     /// `max_in_flight` unanswered.
     pub fn can_send(&self, now: Millis, max_in_flight: u32) -> bool {

@@ -10,7 +10,7 @@ use crate::host::{Buf, Host, Slots};
 pub enum Finished<B> {
     /// Nothing needs its bytes any more.
     Owned(B),
-    /// It failed while a request carries it, and stays in its window until that is over.
+    /// It is over, and stays in its window while a request carries it.
     InFlight {
         /// The partition's slot.
         slot: u16,
@@ -77,14 +77,34 @@ impl<H: Host> Sender<'_, H> {
             return self.free(batch);
         }
         let number = meta.serial;
-        let failed_in_flight = self.finished.iter_mut().find(|entry| {
-            matches!(entry, Finished::InFlight { slot: s, serial } if *s == slot && *serial == number)
-        });
-        match failed_in_flight {
+        let place = (meta.flags & flag::QUEUED != 0)
+            .then(|| {
+                self.finished.iter_mut().find(|entry| {
+                    matches!(entry, Finished::InFlight { slot: s, serial } if *s == slot && *serial == number)
+                })
+            })
+            .flatten();
+        match place {
             Some(entry) => *entry = Finished::Owned(batch),
             None => {
                 // There is a place for every buffer.
                 let _ = self.finished.push(Finished::Owned(batch));
+            }
+        }
+    }
+
+    /// Puts what is over at the front of a window among the deliveries to be told, though requests carry it still:
+    /// never before what is ahead of it.
+    fn announce(&mut self, slot: u16) {
+        let Some(place) = self.slots.as_mut_slice().get_mut(usize::from(slot)) else { return };
+        for batch in place.window.iter_mut() {
+            let meta = batch.meta_mut();
+            if meta.flags & (flag::ACKED | flag::FAILED) == 0 {
+                return;
+            }
+            if meta.flags & flag::QUEUED == 0 {
+                meta.flags |= flag::QUEUED;
+                let _ = self.finished.push(Finished::InFlight { slot, serial: meta.serial });
             }
         }
     }
@@ -111,15 +131,12 @@ impl<H: Host> Sender<'_, H> {
         }
         meta.flags |= flag::FAILED;
         meta.error = error;
-        let (serial, count) = (meta.serial, meta.builder.count);
-        let (sealed, in_flight) = (meta.flags & flag::SEALED != 0, meta.flags & flag::IN_FLIGHT != 0);
+        let count = meta.builder.count;
+        let sealed = meta.flags & flag::SEALED != 0;
         if idempotent && sealed {
             window.gap = true;
         }
         self.stats.record_errors += u64::from(count);
-        if in_flight {
-            let _ = self.finished.push(Finished::InFlight { slot, serial });
-        }
     }
 
     /// Takes what is resolved out of a window, ends its mute when nothing is in flight, and closes a gap.
@@ -129,6 +146,7 @@ impl<H: Host> Sender<'_, H> {
             let Some(batch) = place.window.pop_resolved() else { break };
             self.finish(slot, batch);
         }
+        self.announce(slot);
         let Some(place) = self.slot_mut(slot) else { return };
         let window = &mut place.window;
         if window.in_flight() > 0 {

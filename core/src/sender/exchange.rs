@@ -3,7 +3,7 @@
 //! A server does this under its lock, so nothing here computes a checksum or does I/O. Batches are selected for
 //! requests here: for each link that can take one, at most one batch of each partition it leads, beginning after
 //! the partition at which the last request was full, so that no partition starves.
-use super::{Sender, slot::END};
+use super::{Sender, links::Address, slot::END};
 use crate::accumulator::{Accumulator, Head};
 use crate::batch::meta::flag;
 use crate::connection::{Call, Lifecycle};
@@ -47,9 +47,11 @@ impl<H: Host> Sender<'_, H> {
         if let Some(error) = self.fatal.or(self.refused_identity.take()) {
             self.fail_all(error);
             self.fail_queued(append, error);
+            self.unmark();
             return;
         }
         if self.aborting {
+            self.unmark();
             self.fail_queued(append, DeliveryError::Aborted);
             return;
         }
@@ -104,8 +106,8 @@ impl<H: Host> Sender<'_, H> {
         }
     }
 
-    fn drain(&mut self, append: &mut Accumulator<H>, now: Millis) {
-        let max_in_flight = u32::from(self.config.max_in_flight());
+    /// Forgets what the last drain left behind.
+    fn unmark(&mut self) {
         for slot in self.links.as_mut_slice() {
             slot.marked = false;
             slot.starved = false;
@@ -113,9 +115,18 @@ impl<H: Host> Sender<'_, H> {
             slot.selected = 0;
             slot.last_slot = END;
         }
+    }
+
+    fn drain(&mut self, append: &mut Accumulator<H>, now: Millis) {
+        let max_in_flight = u32::from(self.config.max_in_flight());
+        self.unmark();
         let mut any = false;
         for slot in 0..self.slot_count() {
             any |= self.mark(append, slot, now, max_in_flight);
+        }
+        if !core::mem::take(&mut self.spare_wanted) {
+            // What waited for it is gone: another broker's turn.
+            self.spare = Address::nowhere();
         }
         // Each link's walk begins where its last one stopped, and goes round once.
         for behind in [false, true].into_iter().filter(|_| any) {
@@ -176,9 +187,14 @@ impl<H: Host> Sender<'_, H> {
         if self.can(append, slot, now) != Can::Go {
             return false;
         }
-        let Some(leader) = self.slots.as_slice().get(usize::from(slot)).map(|slot| slot.place.leader) else {
+        let Some(place) = self.slots.as_slice().get(usize::from(slot)).map(|slot| slot.place) else {
             return false;
         };
+        // A topic is not idle while something waits for it.
+        if let Some(known) = self.topics.known_mut(Topic(place.topic)) {
+            known.used = now;
+        }
+        let leader = place.leader;
         if leader < 0 {
             self.refresh.need();
             return false;
@@ -301,6 +317,7 @@ impl<H: Host> Sender<'_, H> {
     fn put(&mut self, index: u16, slot: u16, at: usize, total: u32, now: Millis) {
         let Some(place) = self.links.as_mut_slice().get_mut(usize::from(index)) else { return };
         place.selected = total;
+        place.served = true;
         let link = &mut place.link;
         if link.out.is_none() {
             link.begin(Call::Produce, i16::from(link.versions.produce), now, 0, slot);

@@ -47,14 +47,22 @@ impl<H: Host> Sender<'_, H> {
         if self.spare.node != node {
             return None;
         }
+        self.spare_wanted = true;
         if self.spare.port == 0 {
             self.refresh.need();
             return None;
         }
-        let Some(index) = self.free_link(node) else {
-            self.crowded = true;
+        let index = self.place_spare(now);
+        self.crowded |= index.is_none();
+        index
+    }
+
+    /// Gives a free slot to the broker whose address waits aside.
+    fn place_spare(&mut self, now: Millis) -> Option<u16> {
+        if self.spare.port == 0 {
             return None;
-        };
+        }
+        let index = self.free_link(self.spare.node)?;
         let address = core::mem::replace(&mut self.spare, Address::nowhere());
         let slot = self.link_mut(index)?;
         slot.link.host = address.host;
@@ -75,14 +83,18 @@ impl<H: Host> Sender<'_, H> {
 
     /// Adds a piece of a host name, which is ASCII; whatever is not shows as `?`.
     pub(super) fn put_host(&mut self, at: Option<At>, chunk: &[u8], first: bool) {
-        let host = match at {
-            Some(At::Link(index)) => self.link_mut(index).map(|slot| &mut slot.link.host),
-            Some(At::Aside) => Some(&mut self.spare.host),
+        let address = match at {
+            Some(At::Link(index)) => self.idle_address(index),
+            Some(At::Aside) => Some((&mut self.spare.host, &mut self.spare.port)),
             None => None,
         };
-        let Some(host) = host else { return };
+        let Some((host, port)) = address else { return };
         if first {
+            // Not to be dialled before all of it has come.
             host.clear();
+            *port = 0;
+        } else if host.as_str().is_empty() {
+            return;
         }
         for byte in chunk {
             host.push(if byte.is_ascii_graphic() { char::from(*byte) } else { '?' });
@@ -93,8 +105,11 @@ impl<H: Host> Sender<'_, H> {
         let port = u16::try_from(port).unwrap_or(0);
         match at {
             Some(At::Link(index)) => {
-                if let Some(slot) = self.link_mut(index) {
-                    slot.link.port = port;
+                // A host that came while the link was open was not kept.
+                if let Some((host, known)) = self.idle_address(index)
+                    && !host.as_str().is_empty()
+                {
+                    *known = port;
                 }
             }
             Some(At::Aside) => self.spare.port = port,
@@ -102,13 +117,26 @@ impl<H: Host> Sender<'_, H> {
         }
     }
 
+    /// The address of a link that is not open: a dial under way goes on to where it began, and a link that is lost
+    /// asks for metadata anyway.
+    fn idle_address(&mut self, index: u16) -> Option<(&mut H::Text, &mut u16)> {
+        let link = &mut self.link_mut(index)?.link;
+        (link.state == Lifecycle::Down).then_some((&mut link.host, &mut link.port))
+    }
+
     /// Every slot is taken and a broker needs one: the least recently used link takes no new requests, and closes
-    /// when it is idle.
+    /// when it is idle. One that has data waiting and has not sent any yet has its turn first.
     pub(super) fn retire_one(&mut self, now: Millis) {
         if self.links.as_slice().iter().any(|slot| slot.link.retiring) {
             return;
         }
+        let had_its_turn = |slot: &LinkSlot<H>| match slot.link.state {
+            Lifecycle::Dialling | Lifecycle::Greeting => false,
+            Lifecycle::Up => slot.served || !(slot.marked || slot.starved),
+            Lifecycle::Down => slot.link.backing_off || !slot.starved,
+        };
         let oldest = (0..self.link_count())
+            .filter(|index| self.link(*index).is_some_and(had_its_turn))
             .max_by_key(|index| self.link(*index).map_or(i32::MIN, |slot| now.since(slot.link.used)));
         if let Some(slot) = oldest.and_then(|index| self.link_mut(index)) {
             slot.link.retiring = true;
@@ -125,8 +153,7 @@ impl<H: Host> Sender<'_, H> {
                 let link = &slot.link;
                 let idle = max_idle.is_some_and(|idle| link.used.plus(idle).reached(now));
                 let open = link.state == Lifecycle::Up && link.is_idle();
-                let gone = link.retiring && link.state == Lifecycle::Down && link.node != NOBODY;
-                gone || (open && (link.retiring || idle))
+                link.is_to_close() || (open && idle)
             })
         })
     }
@@ -254,23 +281,21 @@ impl<H: Host> Sender<'_, H> {
         if open.is_some() {
             return open;
         }
-        let pending = |slot: &LinkSlot<H>| {
-            matches!(slot.link.state, Lifecycle::Dialling | Lifecycle::Greeting)
-                || (slot.link.state == Lifecycle::Up && !slot.link.retiring && !slot.link.is_throttled(now))
-        };
-        if self.links.as_slice().iter().any(pending) {
+        if self.links.as_slice().iter().any(|slot| slot.is_pending(now)) {
             return None;
         }
         let known = order()
             .filter(|index| self.link(*index).is_some_and(|slot| slot.link.may_dial(now)))
             .max_by_key(|index| self.link(*index).map_or(i32::MIN, |slot| now.since(slot.link.used)));
-        match known.or_else(|| self.bootstrap_link(now)) {
+        // A broker that waits for a slot can tell as much as a bootstrap server.
+        match known.or_else(|| self.place_spare(now)).or_else(|| self.bootstrap_link(now)) {
             Some(index) => {
                 if let Some(slot) = self.link_mut(index) {
                     slot.wanted = true;
                 }
             }
-            None => self.wake_at(self.next_dial()),
+            // What is due already waits for a slot.
+            None => self.wake_at(self.next_dial().filter(|at| !at.reached(now))),
         }
         None
     }

@@ -25,7 +25,7 @@ mod window_tests;
 use crate::batch::Crc32c;
 use crate::cluster::{Known, Place, Refresh, Topics};
 use crate::config::Checked;
-use crate::connection::Link;
+use crate::connection::{Lifecycle, Link};
 use crate::error::{DeliveryError, TopicError};
 use crate::host::{Host, Ring, Slots};
 use crate::idempotence::sequence::Generation;
@@ -93,6 +93,8 @@ pub struct LinkSlot<H: Host> {
     listed: bool,
     /// Data for it was left behind at the last drain.
     starved: bool,
+    /// It has sent batches since it was opened.
+    served: bool,
     /// It takes a request in the drain under way.
     marked: bool,
     /// Bytes of batches in the request that the drain makes up.
@@ -111,11 +113,20 @@ impl<H: Host> LinkSlot<H> {
             wanted: false,
             listed: false,
             starved: false,
+            served: false,
             marked: false,
             selected: 0,
             full: false,
             last_slot: slot::END,
         }
+    }
+}
+
+impl<H: Host> LinkSlot<H> {
+    /// Whether its own progress decides when it can be asked about the cluster.
+    fn is_pending(&self, now: Millis) -> bool {
+        matches!(self.link.state, Lifecycle::Dialling | Lifecycle::Greeting)
+            || (self.link.state == Lifecycle::Up && !self.link.retiring && !self.link.is_throttled(now))
     }
 }
 
@@ -153,6 +164,8 @@ pub struct Sender<'a, H: Host> {
     freed: H::Slots<H::Buf>,
     /// The address of a broker that waits for a link slot.
     spare: links::Address<H::Text>,
+    /// Something is ready for that broker still.
+    spare_wanted: bool,
     /// The next of the bootstrap servers; attempts at them in a row that failed; not before.
     bootstrap: u16,
     bootstrap_failures: u16,
@@ -200,6 +213,7 @@ impl<'a, H: Host> Sender<'a, H> {
             finished: Ring::new(memory.finished),
             freed: memory.freed,
             spare: links::Address::nowhere(),
+            spare_wanted: false,
             bootstrap: 0,
             bootstrap_failures: 0,
             bootstrap_at: None,

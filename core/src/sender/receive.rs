@@ -57,11 +57,15 @@ impl<H: Host> Sender<'_, H> {
             slot.wanted = false;
         }
         for index in 0..self.link_count() {
-            let result = match self.link(index).map(|slot| slot.link.state) {
-                Some(Lifecycle::Dialling) => self.dial(index, net),
-                Some(Lifecycle::Greeting | Lifecycle::Up) => self.read_link(index, now, net, window),
-                Some(Lifecycle::Down) | None => Ok(()),
-            };
+            let is = |sender: &Self, state| sender.link(index).is_some_and(|slot| slot.link.state == state);
+            let mut result = Ok(());
+            if is(self, Lifecycle::Dialling) {
+                result = self.dial(index, net);
+            }
+            // Also what was just opened: without a read nobody would wake us for the answer.
+            if result.is_ok() && (is(self, Lifecycle::Greeting) || is(self, Lifecycle::Up)) {
+                result = self.read_link(index, now, net, window);
+            }
             if let Err(loss) = result {
                 self.give_up(index, loss, now, net);
             }
@@ -126,8 +130,9 @@ impl<H: Host> Sender<'_, H> {
         Ok(())
     }
 
-    /// Begins the requests that are not about batches. They go before the batches that the exchange selects.
-    fn ask(&mut self, now: Millis) {
+    /// Begins the requests that are not about batches. They go before the batches that the exchange selects, and
+    /// are looked at again after it.
+    pub(super) fn ask(&mut self, now: Millis) {
         for index in 0..self.link_count() {
             let Some(slot) = self.link_mut(index) else { continue };
             let link = &mut slot.link;
@@ -147,7 +152,7 @@ impl<H: Host> Sender<'_, H> {
             return;
         }
         let trigger = self.config.metadata_rebootstrap_trigger_ms();
-        if self.refresh.last().is_some_and(|last| last.plus(trigger.saturating_add(max_age)).reached(now)) {
+        if self.refresh.is_in_vain(now, trigger) {
             self.rebootstrap();
         }
         let Some(index) = self.least_loaded(now) else { return };

@@ -10,6 +10,7 @@ use crate::batch::{Stamp, seal};
 use crate::connection::gather::SLICES;
 use crate::connection::{Call, Gather, Lifecycle, Outgoing, backoff};
 use crate::host::{Buf, Host, Slots};
+use crate::identity::Identity;
 use crate::record::Topic;
 use crate::time::{Instant, Millis};
 use crate::transport::{LinkId, Transport};
@@ -36,9 +37,12 @@ impl<H: Host> Sender<'_, H> {
     }
 
     fn transmit(&mut self, now: Millis, net: &mut dyn Net) -> Option<Millis> {
+        // The exchange may have found that something is not known.
+        self.ask(now);
         for index in 0..self.link_count() {
             if let Err(loss) = self.drive(index, now, net) {
                 self.give_up(index, loss, now, net);
+                self.more = true;
             }
         }
         self.next_wake(now)
@@ -81,10 +85,11 @@ impl<H: Host> Sender<'_, H> {
         let max = self.config.socket_connection_setup_timeout_max_ms();
         let failures = self.link(index).map_or(0, |slot| slot.link.failures);
         let timeout = backoff::exponential(base, max, failures, &mut self.random);
-        if let Some(LinkSlot { link, .. }) = self.link_mut(index) {
+        if let Some(LinkSlot { link, served, .. }) = self.link_mut(index) {
             link.state = Lifecycle::Dialling;
             link.due = now.plus(timeout);
             link.used = now;
+            *served = false;
         }
     }
 
@@ -242,14 +247,17 @@ impl<H: Host> Sender<'_, H> {
             (slot.starved && settled && slot.link.can_send(now, max))
                 || (slot.wanted && slot.link.may_dial(now))
                 || slot.link.doomed
+                || slot.link.is_to_close()
         });
         if at_once {
             return Some(now);
         }
         self.wake_at(self.next_expiry());
-        if self.least_loaded_is_free(now) {
-            self.wake_at(self.refresh.due(now, self.config.metadata_max_age_ms()));
-            self.wake_at(self.identify_at);
+        // What is due already was asked for at the beginning, or waits for a link.
+        let ahead = |at: &Millis| !at.reached(now);
+        self.wake_at(self.refresh.due(now, self.config.metadata_max_age_ms()).filter(ahead));
+        if self.generation.identity == Identity::Missing && !self.identifying {
+            self.wake_at(self.identify_at.filter(ahead));
         }
         for index in 0..self.links_len() {
             let Some(slot) = self.links.as_slice().get(index) else { continue };
@@ -260,12 +268,5 @@ impl<H: Host> Sender<'_, H> {
             self.wake_at(throttled);
         }
         self.next
-    }
-
-    /// Whether a request about the cluster could be begun when its time has come: otherwise a link's progress, or its
-    /// next dial, is what to wait for.
-    fn least_loaded_is_free(&self, now: Millis) -> bool {
-        let max = u32::from(self.config.max_in_flight());
-        self.links.as_slice().iter().any(|slot| slot.link.can_send(now, max))
     }
 }
