@@ -2,6 +2,7 @@
 pub mod load;
 pub mod messages;
 pub mod model_net;
+pub mod sim;
 pub mod vectors;
 
 pub use kurier_kafka as kafka;

@@ -11,6 +11,7 @@ mod kafka;
 mod layers;
 mod setup;
 mod sh;
+mod sim;
 mod size;
 mod test;
 
@@ -22,6 +23,7 @@ const COMMANDS: &[Command] = &[
     ("test", test::USAGE, test::run),
     ("kafka", kafka::USAGE, kafka::run),
     ("fuzz", fuzz::USAGE, fuzz::run),
+    ("sim", sim::USAGE, sim::run),
     ("bench", bench::USAGE, bench::run),
     ("size", size::USAGE, size::run),
     ("layers", layers::USAGE, layers::run),

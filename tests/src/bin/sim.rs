@@ -1,0 +1,136 @@
+//! Plays simulated histories: `sim --first-seed S --count N [--threads T]`, or one line by line: `sim --seed S`.
+use kurier_tests::sim::{self, Failure, Limit, Played, Wrong};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+/// Failures after which it is enough.
+const ENOUGH: usize = 8;
+
+struct Options {
+    first: u64,
+    count: u64,
+    threads: usize,
+    seed: Option<u64>,
+    limit: Limit,
+}
+
+fn main() -> ExitCode {
+    let given: Vec<String> = std::env::args().skip(1).collect();
+    let options = match options(&given) {
+        Ok(options) => options,
+        Err(what) => {
+            eprintln!(
+                "error: {what}\nusage: sim --first-seed S --count N [--threads T] | sim --seed S [--records N] [--faults BITS]"
+            );
+            return ExitCode::from(2);
+        }
+    };
+    std::panic::set_hook(Box::new(|_| {}));
+    match options.seed {
+        Some(seed) => replay(seed, options.limit),
+        None => many(&options),
+    }
+}
+
+fn options(given: &[String]) -> Result<Options, String> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut options = Options { first: 1, count: 1000, threads, seed: None, limit: Limit::NONE };
+    for pair in given.chunks(2) {
+        let [name, value] = pair else { return Err(format!("{} needs a value", pair.concat())) };
+        let number: u64 = value.parse().map_err(|_| format!("`{value}` is no value for {name}"))?;
+        match name.as_str() {
+            "--first-seed" => options.first = number,
+            "--count" => options.count = number,
+            "--threads" => options.threads = usize::try_from(number).unwrap_or(1).clamp(1, 64),
+            "--seed" => options.seed = Some(number),
+            "--records" => options.limit.records = number,
+            "--faults" => options.limit.faults = number as u32,
+            _ => return Err(format!("unexpected `{name}`")),
+        }
+    }
+    Ok(options)
+}
+
+fn replay(seed: u64, limit: Limit) -> ExitCode {
+    let (played, text) = sim::tell(seed, limit);
+    println!("{text}");
+    match played {
+        Ok(played) => {
+            println!(
+                "seed {seed}: nothing went wrong, {} polls, {} records written",
+                played.polls, played.written
+            );
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            println!("seed {seed}: {:?}: {}", failure.wrong, failure.what);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn many(options: &Options) -> ExitCode {
+    let started = Instant::now();
+    let next = AtomicU64::new(0);
+    let work = || {
+        let (mut failures, mut sum, mut played) = (Vec::new(), Played::default(), 0_u64);
+        loop {
+            let n = next.fetch_add(1, Ordering::Relaxed);
+            if n >= options.count || failures.len() >= ENOUGH {
+                return (failures, sum, played);
+            }
+            played += 1;
+            match sim::play(options.first + n, options.limit) {
+                Ok(one) => {
+                    sum.polls += one.polls;
+                    sum.written += one.written;
+                }
+                Err(failure) => failures.push(failure),
+            }
+        }
+    };
+    let mut failures: Vec<Failure> = Vec::new();
+    let (mut sum, mut played) = (Played::default(), 0);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..options.threads).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            if let Ok((failed, one, count)) = worker.join() {
+                failures.extend(failed);
+                sum.polls += one.polls;
+                sum.written += one.written;
+                played += count;
+            }
+        }
+    });
+    failures.sort_by_key(|failure| failure.seed);
+    if let Some(first) = failures.first() {
+        let limit = sim::shrink(first.seed, first.wrong);
+        println!("\n{}\n", sim::tell(first.seed, limit).1);
+        println!(
+            "replay: cargo xtask sim --seed {} --records {} --faults {}",
+            first.seed, limit.records, limit.faults
+        );
+    }
+    for failure in &failures {
+        println!("seed {}: {:?}: {}", failure.seed, failure.wrong, failure.what);
+    }
+    let of = |wrong| failures.iter().filter(|failure| failure.wrong == wrong).count();
+    let took = started.elapsed().as_secs_f64();
+    println!(
+        "simulated {played} histories: lost {}, duplicated {}, reordered {}, stuck {}, otherwise wrong {}",
+        of(Wrong::Lost),
+        of(Wrong::Duplicated),
+        of(Wrong::Reordered),
+        of(Wrong::Stuck),
+        of(Wrong::Broken)
+    );
+    println!(
+        "{:.0} histories a second on {} threads, {:.0} polls and {:.0} written records each",
+        played as f64 / took,
+        options.threads,
+        sum.polls as f64 / played as f64,
+        sum.written as f64 / played as f64
+    );
+    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,159 @@
+//! What brokers do wrong with requests, and the line that each request gets in the timeline.
+use super::dice::Dice;
+use super::scenario::{Scenario, fault};
+use super::timeline::Timeline;
+use kurier_broker::{Body, ErrorCode, Fault, Injector, RequestInfo};
+
+/// Errors that a broker may answer before it has appended anything, after which a retry is due.
+const BEFORE: &[ErrorCode] = &[
+    ErrorCode::NOT_LEADER_OR_FOLLOWER,
+    ErrorCode::NOT_ENOUGH_REPLICAS,
+    ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+    ErrorCode::REQUEST_TIMED_OUT,
+    ErrorCode::KAFKA_STORAGE_ERROR,
+    ErrorCode::CORRUPT_MESSAGE,
+    ErrorCode::LEADER_NOT_AVAILABLE,
+];
+/// Errors after which the batch is in the log all the same.
+const AFTER: &[ErrorCode] = &[
+    ErrorCode::REQUEST_TIMED_OUT,
+    ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+    ErrorCode::KAFKA_STORAGE_ERROR,
+    ErrorCode::NETWORK_EXCEPTION,
+];
+/// Errors that end a batch, and nothing was appended.
+const FINAL: &[ErrorCode] = &[
+    ErrorCode::TOPIC_AUTHORIZATION_FAILED,
+    ErrorCode::INVALID_RECORD,
+    ErrorCode::POLICY_VIOLATION,
+    ErrorCode(999),
+    ErrorCode::UNKNOWN_SERVER_ERROR,
+];
+/// Errors that end a batch, which is in the log all the same.
+const FINAL_AFTER: &[ErrorCode] = &[ErrorCode::UNKNOWN_SERVER_ERROR, ErrorCode(998)];
+const METADATA: &[ErrorCode] = &[
+    ErrorCode::LEADER_NOT_AVAILABLE,
+    ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+    ErrorCode::UNKNOWN_SERVER_ERROR,
+    ErrorCode::TOPIC_AUTHORIZATION_FAILED,
+    ErrorCode::INVALID_TOPIC_EXCEPTION,
+];
+const IDENTITY: &[ErrorCode] = &[
+    ErrorCode::COORDINATOR_NOT_AVAILABLE,
+    ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
+    ErrorCode::UNKNOWN_SERVER_ERROR,
+    ErrorCode::CLUSTER_AUTHORIZATION_FAILED,
+];
+
+/// The faults of one history's brokers.
+pub(super) fn injector(scenario: &Scenario, timeline: Timeline) -> Injector {
+    let mut dice = Dice::new(scenario.seed, 3);
+    let faults = scenario.faults;
+    Box::new(move |request| {
+        let fault = choose(request, faults, &mut dice);
+        timeline.note(|| line(request, fault.as_ref()));
+        fault
+    })
+}
+
+/// Requests are still seen, and nothing is done to them.
+pub(super) fn observer(timeline: Timeline) -> impl FnMut(&RequestInfo<'_>) + Send + 'static {
+    move |request| timeline.note(|| line(request, None))
+}
+
+fn choose(request: &RequestInfo<'_>, faults: u32, dice: &mut Dice) -> Option<Fault> {
+    let has = |kind| faults & kind != 0;
+    let produce = match &request.body {
+        Body::Produce(produce) => Some(produce),
+        _ => None,
+    };
+    if has(fault::THROTTLE) && dice.chance(100) {
+        let mut fault = Fault::delay(0);
+        fault.throttle_ms = Some(dice.around(100) as i32);
+        return Some(fault);
+    }
+    if has(fault::SWALLOW) && dice.chance(60) {
+        return Some(match dice.below(5) {
+            0 => Fault::ignore(),
+            1 => Fault::lose_answer(),
+            2 => Fault::close_before(),
+            3 => Fault::close_after(),
+            _ => {
+                let mut fault = Fault::lose_answer();
+                fault.reply = kurier_broker::Reply::Hang;
+                fault
+            }
+        });
+    }
+    if has(fault::SLOW) && dice.chance(60) {
+        return Some(Fault::delay(dice.around(200) as i64));
+    }
+    let Some(produce) = produce else {
+        if !has(fault::ABOUT) || !dice.chance(250) {
+            return None;
+        }
+        return Some(match request.body {
+            Body::Metadata(_) => Fault::refuse(dice.pick(METADATA)),
+            Body::InitProducerId(_) => Fault::refuse(dice.pick(IDENTITY)),
+            _ => Fault::close_before(),
+        });
+    };
+    let fault = match () {
+        () if has(fault::ERROR) && dice.chance(120) => match dice.below(2) {
+            0 => Fault::refuse(dice.pick(BEFORE)),
+            _ => Fault::fail_after(dice.pick(AFTER)),
+        },
+        () if has(fault::FINAL) && dice.chance(80) => match dice.below(3) {
+            0 => Fault::fail_after(dice.pick(FINAL_AFTER)),
+            _ => Fault::refuse(dice.pick(FINAL)),
+        },
+        () => return None,
+    };
+    let topic = produce.topics.first()?;
+    let partition = topic.partitions.first()?.index;
+    Some(if dice.chance(500) { fault.only(&[(&topic.name, partition)]) } else { fault })
+}
+
+fn line(request: &RequestInfo<'_>, fault: Option<&Fault>) -> String {
+    let what = match &request.body {
+        Body::Produce(produce) => {
+            let mut what = format!("Produce acks {}", produce.acks);
+            for topic in &produce.topics {
+                for partition in &topic.partitions {
+                    let batch = partition.records.unwrap_or_default();
+                    let number = |at: usize, len: usize| {
+                        let bytes = batch.get(at..at + len).unwrap_or_default();
+                        bytes.iter().fold(0_i64, |n, byte| n << 8 | i64::from(*byte))
+                    };
+                    let (epoch, sequence, count) =
+                        (number(51, 2) as i16, number(53, 4) as i32, number(57, 4));
+                    what += &format!(
+                        " {}-{} epoch {epoch} sequence {sequence}+{count}",
+                        topic.name, partition.index
+                    );
+                }
+            }
+            what
+        }
+        Body::Metadata(metadata) => {
+            let names = metadata.topics.iter().flatten().filter_map(|topic| topic.name.as_deref());
+            format!("Metadata {:?}", names.collect::<Vec<_>>())
+        }
+        Body::ApiVersions(_) | Body::UnsupportedApiVersions => "ApiVersions".to_owned(),
+        Body::InitProducerId(_) => "InitProducerId".to_owned(),
+        _ => "?".to_owned(),
+    };
+    let fault = fault.map_or_else(String::new, |fault| {
+        let mut text = String::from(" ->");
+        if let Some(error) = fault.error {
+            text += &format!(" {error:?} {} ", if fault.skip { "before append" } else { "after append" });
+        } else if fault.skip {
+            text += " not carried out";
+        }
+        if let Some(only) = &fault.only {
+            text += &format!(" only {only:?}");
+        }
+        format!("{text} answer {:?} delay {} throttle {:?}", fault.reply, fault.delay_ms, fault.throttle_ms)
+    });
+    format!("broker{} #{} v{} {what}{fault}", request.broker, request.correlation, request.version)
+}

@@ -1,0 +1,94 @@
+//! Whole producers against a whole cluster, in virtual time, with faults: one history for each seed.
+//!
+//! Single-threaded, no sleeps, no clock: the same seed gives the same history to the same event. An oracle compares
+//! what the user was told with what the logs hold in the end. What it cannot see: real sockets, real brokers.
+mod dice;
+mod gremlin;
+mod inject;
+mod memory;
+mod net;
+mod oracle;
+mod pipe;
+mod scenario;
+mod timeline;
+mod user;
+mod world;
+
+pub use oracle::Wrong;
+pub use scenario::Limit;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use timeline::Timeline;
+use world::World;
+
+/// A history that went as it should.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Played {
+    /// Calls of the producer's `poll`.
+    pub polls: u64,
+    /// Records acknowledged.
+    pub written: u64,
+}
+
+/// A history that went wrong.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// What it was made from.
+    pub seed: u64,
+    /// In which way.
+    pub wrong: Wrong,
+    /// In words.
+    pub what: String,
+}
+
+/// Plays the history of `seed`.
+///
+/// # Errors
+/// A promise was broken.
+pub fn play(seed: u64, limit: Limit) -> Result<Played, Failure> {
+    run(seed, limit, &Timeline::new(false))
+}
+
+/// Plays it again and tells it line by line.
+pub fn tell(seed: u64, limit: Limit) -> (Result<Played, Failure>, String) {
+    let timeline = Timeline::new(true);
+    let played = run(seed, limit, &timeline);
+    (played, timeline.text())
+}
+
+/// The smallest history of `seed` that goes wrong in the same way: fewer records, fewer kinds of faults.
+pub fn shrink(seed: u64, wrong: Wrong) -> Limit {
+    let mut limit = Limit::NONE;
+    let fails = |limit: Limit| play(seed, limit).is_err_and(|failure| failure.wrong == wrong);
+    for bit in 0..32 {
+        let less = Limit { faults: limit.faults & !(1 << bit), ..limit };
+        if fails(less) {
+            limit = less;
+        }
+    }
+    for records in [1, 2, 3, 4, 5, 7, 10, 14, 20, 30, 45, 60, 90] {
+        let less = Limit { records, ..limit };
+        if fails(less) {
+            return less;
+        }
+    }
+    limit
+}
+
+fn run(seed: u64, limit: Limit, timeline: &Timeline) -> Result<Played, Failure> {
+    let played = catch_unwind(AssertUnwindSafe(|| {
+        let mut world = World::new(seed, limit, timeline.clone())?;
+        world.play()?;
+        Ok(Played { polls: world.polls, written: world.oracle.written })
+    }));
+    let found = match played {
+        Ok(Ok(played)) => return Ok(played),
+        Ok(Err(found)) => found,
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            (Wrong::Broken, format!("panic: {}", text.unwrap_or_default()))
+        }
+    };
+    timeline.note(|| format!("WRONG   {:?}: {}", found.0, found.1));
+    Err(Failure { seed, wrong: found.0, what: found.1 })
+}

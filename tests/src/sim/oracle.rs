@@ -1,0 +1,353 @@
+//! What the user was told, against what lies in the logs.
+use super::dice::Dice;
+use kurier_broker::Cluster;
+use kurier_core::delivery::Told;
+use kurier_core::error::Fate;
+use kurier_core::record::{Header, Record, Ticket};
+use kurier_core::time::Timestamp;
+use std::collections::BTreeMap;
+
+/// How a history went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wrong {
+    /// An acknowledged record is not where it was said to be, or not as it was sent.
+    Lost,
+    /// A record is in the log twice, or although it was called not written.
+    Duplicated,
+    /// Records or deliveries of a partition are out of order.
+    Reordered,
+    /// Something that had to happen did not, or happened without end.
+    Stuck,
+    /// Another promise was broken.
+    Broken,
+}
+
+/// What is wrong, in words.
+pub(super) type Finding = (Wrong, String);
+
+/// A record's contents, made from its number.
+pub(super) struct Content {
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+    headers: Vec<(String, Option<Vec<u8>>)>,
+    timestamp: Option<i64>,
+}
+
+impl Content {
+    pub(super) fn new(seed: u64, id: u64, longest: u64) -> Self {
+        let d = &mut Dice::new(seed ^ (id << 32), 7);
+        let tombstone = d.chance(50);
+        let key = if tombstone {
+            Some(id.to_be_bytes().to_vec())
+        } else if d.chance(400) {
+            let n = d.below(6) as usize;
+            Some(vec![b'k'; n])
+        } else {
+            None
+        };
+        let value = (!tombstone).then(|| {
+            let extra = if d.chance(30) { d.below(longest * 2) } else { d.below(longest) };
+            let mut value = id.to_be_bytes().to_vec();
+            value.extend((0..extra).map(|n| (n * 31 + id) as u8));
+            value
+        });
+        let headers = if d.chance(100) {
+            vec![("h".to_owned(), Some(vec![1, 2])), ("h".to_owned(), None)]
+        } else {
+            Vec::new()
+        };
+        let timestamp = d.chance(500).then(|| super::net::unix(0) + d.below(1_000_000) as i64);
+        Self { key, value, headers, timestamp }
+    }
+
+    pub(super) fn with<R>(&self, partition: Option<i32>, send: impl FnOnce(Record<'_>) -> R) -> R {
+        let headers: Vec<Header<'_>> =
+            self.headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();
+        send(Record {
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            headers: &headers,
+            timestamp: self.timestamp.map(Timestamp),
+            partition,
+        })
+    }
+
+    fn equals(&self, logged: &kurier_broker::Record<'_>) -> bool {
+        let headers = logged.headers().map(|(name, value)| (name.to_vec(), value.map(<[u8]>::to_vec)));
+        self.key.as_deref() == logged.key
+            && self.value.as_deref() == logged.value
+            && self.timestamp.unwrap_or(-1) == logged.timestamp
+            && self.headers.iter().map(|(n, v)| (n.as_bytes().to_vec(), v.clone())).eq(headers)
+    }
+}
+
+/// What the user was told of a record.
+#[derive(Debug, Clone, Copy)]
+struct Answer {
+    partition: i32,
+    fate: Fate,
+    offset: Option<i64>,
+}
+
+struct Sent {
+    topic: usize,
+    partition: Option<i32>,
+    answer: Option<Answer>,
+    /// It was never accepted.
+    refused: bool,
+}
+
+/// A record in a log: life of the topic, partition, offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    life: u32,
+    topic: usize,
+    partition: i32,
+    offset: i64,
+}
+
+/// Everything the user did and was told.
+pub(super) struct Oracle {
+    seed: u64,
+    longest: u64,
+    idempotent: bool,
+    /// Acknowledged ones stay in order.
+    ordered: bool,
+    /// Acknowledged ones are in the log.
+    durable: bool,
+    sent: Vec<Sent>,
+    /// The records of each batch, and whether it was told.
+    batches: BTreeMap<u32, (Vec<usize>, bool)>,
+    /// The newest serial told of each partition.
+    newest: BTreeMap<(usize, i32), u32>,
+    /// What logs held that are gone.
+    places: Vec<(usize, Place)>,
+    life: u32,
+    /// Lost by the cluster, as it may with acks=1.
+    pub(super) written: u64,
+    lossy: Vec<usize>,
+}
+
+impl Oracle {
+    pub(super) fn new(seed: u64, longest: u64, idempotent: bool, ordered: bool, durable: bool) -> Self {
+        Self {
+            seed,
+            longest,
+            idempotent,
+            ordered,
+            durable,
+            sent: Vec::new(),
+            batches: BTreeMap::new(),
+            newest: BTreeMap::new(),
+            places: Vec::new(),
+            life: 0,
+            written: 0,
+            lossy: Vec::new(),
+        }
+    }
+
+    /// The contents of the next record.
+    pub(super) fn next(&self) -> Content {
+        Content::new(self.seed, self.sent.len() as u64, self.longest)
+    }
+
+    /// It was accepted. Answers its number.
+    pub(super) fn accepted(
+        &mut self,
+        topic: usize,
+        partition: Option<i32>,
+        ticket: Ticket,
+    ) -> Result<usize, Finding> {
+        let id = self.sent.len();
+        self.sent.push(Sent { topic, partition, answer: None, refused: false });
+        let (records, told) = self.batches.entry(ticket.serial).or_default();
+        if *told || records.len() != ticket.index as usize {
+            return Err((Wrong::Broken, format!("record {id} got the ticket {ticket:?} of another")));
+        }
+        records.push(id);
+        Ok(id)
+    }
+
+    /// It can never be accepted.
+    pub(super) fn refused(&mut self, topic: usize) {
+        self.sent.push(Sent { topic, partition: None, answer: None, refused: true });
+    }
+
+    /// A delivery was taken.
+    pub(super) fn told(&mut self, told: &Told<'_>, topic: usize) -> Result<(), Finding> {
+        let serial = told.serial;
+        let Some((records, once)) = self.batches.get_mut(&serial) else {
+            return Err((Wrong::Broken, format!("a delivery of batch {serial}, which was never sent")));
+        };
+        if std::mem::replace(once, true) {
+            return Err((Wrong::Broken, format!("a second delivery of batch {serial}")));
+        }
+        if records.len() != told.count as usize {
+            let known = records.len();
+            return Err((
+                Wrong::Broken,
+                format!("batch {serial} has {known} records, told are {}", told.count),
+            ));
+        }
+        let newest = self.newest.entry((topic, told.partition)).or_insert(serial);
+        if *newest > serial {
+            return Err((
+                Wrong::Reordered,
+                format!("batch {serial} is told after {newest} of its partition"),
+            ));
+        }
+        *newest = serial;
+        for (id, index) in records.iter().zip(0..) {
+            let of = told.of(Ticket { serial, index });
+            let sent = &mut self.sent[*id];
+            let Some(of) = of else {
+                return Err((Wrong::Broken, format!("the delivery of batch {serial} has no record {index}")));
+            };
+            if sent.topic != topic || sent.partition.is_some_and(|wanted| wanted != told.partition) {
+                return Err((Wrong::Broken, format!("record {id} went to partition {}", told.partition)));
+            }
+            let fate = of.outcome.fate();
+            self.written += u64::from(fate == Fate::Written);
+            sent.answer = Some(Answer { partition: told.partition, fate, offset: of.offset });
+        }
+        Ok(())
+    }
+
+    /// Batches that were not told yet.
+    pub(super) fn untold(&self) -> usize {
+        self.batches.values().filter(|(_, told)| !told).count()
+    }
+
+    /// A batch among the first `count` that was not told.
+    pub(super) fn untold_before(&self, count: usize) -> Option<u32> {
+        self.batches.iter().take(count).find(|(_, (_, told))| !told).map(|(serial, _)| *serial)
+    }
+
+    /// Batches so far.
+    pub(super) fn batches(&self) -> usize {
+        self.batches.len()
+    }
+
+    /// Keeps what is in the logs of a topic that is about to be deleted.
+    pub(super) fn bury(&mut self, cluster: &Cluster, topic: usize, name: &str) -> Result<(), Finding> {
+        self.read(cluster, topic, name)?;
+        self.life += 1;
+        Ok(())
+    }
+
+    /// The cluster is about to lose what lies from `offset` on.
+    pub(super) fn forgive(&mut self, cluster: &Cluster, name: &str, partition: i32, offset: i64) {
+        let gone = cluster.records(name, partition).filter(|record| record.offset >= offset);
+        self.lossy.extend(gone.filter_map(|record| number(&record)));
+    }
+
+    fn read(&mut self, cluster: &Cluster, topic: usize, name: &str) -> Result<(), Finding> {
+        for partition in 0..cluster.partitions(name) {
+            for record in cluster.records(name, partition) {
+                let known = number(&record).filter(|id| self.sent.get(*id).is_some_and(|sent| !sent.refused));
+                let place = Place { life: self.life, topic, partition, offset: record.offset };
+                let Some(id) = known else {
+                    return Err((Wrong::Broken, format!("a record that nobody sent: {place:?}")));
+                };
+                if !Content::new(self.seed, id as u64, self.longest).equals(&record) {
+                    return Err((Wrong::Lost, format!("record {id} lies in the log with other contents")));
+                }
+                self.places.push((id, place));
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares everything.
+    pub(super) fn check(
+        &mut self,
+        cluster: &Cluster,
+        topics: &[&str],
+        all_told: bool,
+    ) -> Result<(), Finding> {
+        for (topic, name) in topics.iter().enumerate() {
+            self.read(cluster, topic, name)?;
+        }
+        let mut found: Vec<Vec<Place>> = vec![Vec::new(); self.sent.len()];
+        for (id, place) in &self.places {
+            found[*id].push(*place);
+        }
+        for (id, (sent, places)) in self.sent.iter().zip(&found).enumerate() {
+            let partition = sent.answer.map(|answer| answer.partition).or(sent.partition);
+            if let Some(astray) = places
+                .iter()
+                .find(|p| p.topic != sent.topic || partition.is_some_and(|known| known != p.partition))
+            {
+                return Err((Wrong::Broken, format!("record {id} lies astray: {astray:?}")));
+            }
+            let twice = places.windows(2).any(|pair| pair[0].life == pair[1].life);
+            if self.idempotent && twice {
+                return Err((Wrong::Duplicated, format!("record {id} lies at {places:?}")));
+            }
+            let Some(answer) = sent.answer else {
+                if all_told && !sent.refused {
+                    return Err((Wrong::Stuck, format!("record {id} has no delivery")));
+                }
+                continue;
+            };
+            self.judge(id, answer, places)?;
+        }
+        self.order()
+    }
+
+    fn judge(&self, id: usize, answer: Answer, places: &[Place]) -> Result<(), Finding> {
+        match answer.fate {
+            Fate::NotWritten if !places.is_empty() => {
+                Err((Wrong::Duplicated, format!("record {id} was called not written and lies at {places:?}")))
+            }
+            Fate::Written if self.durable && !self.lossy.contains(&id) => {
+                let there = match answer.offset {
+                    Some(offset) => places.iter().any(|place| place.offset == offset),
+                    None => !places.is_empty(),
+                };
+                if there {
+                    return Ok(());
+                }
+                Err((
+                    Wrong::Lost,
+                    format!("record {id} is acknowledged as {answer:?} and lies at {places:?}"),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The order of each partition: of every record under idempotence, else of the first copies of acknowledged ones.
+    fn order(&self) -> Result<(), Finding> {
+        if !self.ordered && !self.idempotent {
+            return Ok(());
+        }
+        let mut last: BTreeMap<(u32, usize, i32), (usize, i64)> = BTreeMap::new();
+        let mut seen = vec![u32::MAX; self.sent.len()];
+        let mut places: Vec<_> = self.places.iter().map(|(id, place)| (*place, *id)).collect();
+        places.sort_unstable();
+        for (place, id) in places {
+            let acknowledged = self.sent[id].answer.is_some_and(|answer| answer.fate == Fate::Written);
+            let copy = std::mem::replace(&mut seen[id], place.life) == place.life;
+            if copy || (!self.idempotent && !acknowledged) || self.lossy.contains(&id) {
+                continue;
+            }
+            let before = last.insert((place.life, place.topic, place.partition), (id, place.offset));
+            if let Some((before, offset)) = before
+                && before > id
+            {
+                return Err((
+                    Wrong::Reordered,
+                    format!("record {id} lies at {place:?}, behind record {before} at {offset}"),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The number in a record.
+fn number(record: &kurier_broker::Record<'_>) -> Option<usize> {
+    let bytes = record.value.or(record.key)?.first_chunk::<8>()?;
+    usize::try_from(u64::from_be_bytes(*bytes)).ok()
+}

@@ -1,0 +1,243 @@
+//! What a history is made of: settings, cluster, network, and which faults there are. All of it from the seed.
+use super::dice::Dice;
+use super::memory::SIZES;
+use kurier_broker::Release;
+use kurier_core::config::{Acks, Config};
+use kurier_core::transport::Endpoint;
+
+/// Kinds of faults; each history has some of them only, so that the others cannot hide anything.
+pub(super) mod fault {
+    pub(crate) const SLOW: u32 = 1;
+    pub(crate) const CUT: u32 = 1 << 1;
+    pub(crate) const STALL: u32 = 1 << 2;
+    pub(crate) const REFUSE: u32 = 1 << 3;
+    pub(crate) const ERROR: u32 = 1 << 4;
+    pub(crate) const SWALLOW: u32 = 1 << 5;
+    pub(crate) const MOVE: u32 = 1 << 6;
+    pub(crate) const RESTART: u32 = 1 << 7;
+    pub(crate) const THROTTLE: u32 = 1 << 8;
+    pub(crate) const JUMP: u32 = 1 << 9;
+    pub(crate) const RECREATE: u32 = 1 << 10;
+    pub(crate) const GROW: u32 = 1 << 11;
+    pub(crate) const ABOUT: u32 = 1 << 12;
+    pub(crate) const SHRINK: u32 = 1 << 13;
+    pub(crate) const FINAL: u32 = 1 << 14;
+    pub(crate) const TRUNCATE: u32 = 1 << 15;
+    pub(crate) const KINDS: [(u32, &str); 16] = [
+        (SLOW, "slow"),
+        (CUT, "cut"),
+        (STALL, "stall"),
+        (REFUSE, "refuse"),
+        (ERROR, "error"),
+        (SWALLOW, "swallow"),
+        (MOVE, "move"),
+        (RESTART, "restart"),
+        (THROTTLE, "throttle"),
+        (JUMP, "jump"),
+        (RECREATE, "recreate"),
+        (GROW, "grow"),
+        (ABOUT, "about"),
+        (SHRINK, "shrink"),
+        (FINAL, "final"),
+        (TRUNCATE, "truncate"),
+    ];
+}
+
+/// Names of topics, as far as a storage has room.
+pub(super) const NAMES: [&str; 4] = ["a", "lines", "b.c_d-e", "telemetry"];
+
+const fn broker(port: u16) -> Endpoint<'static> {
+    Endpoint { host: "broker", port }
+}
+static SERVERS: [Endpoint<'static>; 6] =
+    [broker(9099), broker(9091), broker(9092), broker(9093), broker(9094), broker(9095)];
+
+/// One history's conditions.
+pub(super) struct Scenario {
+    pub(super) seed: u64,
+    pub(super) size: usize,
+    pub(super) config: Config<'static>,
+    pub(super) acks: Acks,
+    pub(super) idempotent: bool,
+    pub(super) in_flight: u32,
+    /// ms, for how long progress may take.
+    pub(super) patience: u64,
+    pub(super) brokers: u16,
+    pub(super) replication: usize,
+    pub(super) topics: Vec<(&'static str, i32)>,
+    pub(super) auto_create: bool,
+    pub(super) release: Release,
+    pub(super) faults: u32,
+    /// Records to try.
+    pub(super) records: u64,
+    /// Mean µs between what the user does, and between faults.
+    pub(super) pace: u64,
+    pub(super) trouble: u64,
+    /// µs a segment takes, from and to.
+    pub(super) latency: (u64, u64),
+    /// Bytes taken or given at a time, at most.
+    pub(super) piece: u64,
+    /// Bytes the sending side holds.
+    pub(super) room: usize,
+    pub(super) slow_flush: bool,
+    pub(super) discard: bool,
+    pub(super) lazy: bool,
+    pub(super) ends_by: End,
+    /// µs.
+    pub(super) start: u64,
+}
+
+/// How the user leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Flush,
+    Close,
+    Abort,
+}
+
+impl Scenario {
+    pub(super) fn new(seed: u64, limit: Limit) -> Self {
+        let d = &mut Dice::new(seed, 1);
+        let size = d.below(SIZES.len() as u64) as usize;
+        let memory = &SIZES[size];
+        let brokers = d.within(1, 5) as u16;
+        let mut faults = match d.below(6) {
+            0 => 0,
+            1 | 2 => 1 << d.below(16),
+            3 => (1 << d.below(16)) | (1 << d.below(16)),
+            _ => d.next() as u32 & d.next() as u32,
+        };
+        faults &= limit.faults;
+        let acks = d.pick(&[Acks::All, Acks::All, Acks::All, Acks::Leader, Acks::Zero]);
+        let retries = d.pick(&[u32::MAX >> 1, u32::MAX >> 1, u32::MAX >> 1, 0, 1, 3]);
+        let may = matches!(acks, Acks::All) && retries > 0;
+        let idempotent = may && !d.chance(200);
+        let in_flight = d.within(1, 5) as u32;
+        let linger = d.pick(&[0, 0, 1, 5, 20, 100]);
+        let request_timeout = d.pick(&[40, 100, 500, 3000, 30_000]);
+        let (retry, retry_max) = (d.pick(&[1, 10, 100]), d.pick(&[1, 50, 1000]));
+        let (dial, dial_max) = (d.pick(&[1, 20, 50]), d.pick(&[1, 50, 1000]));
+        let (setup, setup_max) = (d.pick(&[50, 300, 10_000]), d.pick(&[50, 500, 30_000]));
+        let dead = usize::from(!d.chance(200));
+        let listed = d.within(1, u64::from(brokers)) as usize;
+        let max_age = d.pick(&[50, 300, 5000, 300_000]);
+        let mut config = Config::new(&SERVERS[dead..=listed])
+            .acks(acks)
+            .retries(retries)
+            .max_in_flight(in_flight)
+            .linger_ms(linger)
+            .request_timeout_ms(request_timeout)
+            .retry_backoff_ms(retry)
+            .retry_backoff_max_ms(retry_max)
+            .reconnect_backoff_ms(dial)
+            .reconnect_backoff_max_ms(dial_max)
+            .socket_connection_setup_timeout_ms(setup)
+            .socket_connection_setup_timeout_max_ms(setup_max)
+            .metadata_max_age_ms(max_age)
+            .metadata_max_idle_ms(d.pick(&[5000, 300_000]))
+            .connections_max_idle_ms(d.pick(&[None, Some(50), Some(1000), Some(540_000)]))
+            .batch_size(d.pick(&[0, 100, 180, 16_384, 16_384]))
+            .max_request_size(d.pick(&[memory.batch_bytes as u32, 600, 1 << 20]))
+            .partitioner_ignore_keys(d.chance(100))
+            .partitioner_adaptive(d.chance(700))
+            .seed(d.next());
+        if may {
+            config = config.enable_idempotence(idempotent);
+        }
+        if d.chance(500) {
+            config = config.delivery_timeout_ms(linger + request_timeout + d.pick(&[0, 20, 200, 5000]));
+        }
+        let patience =
+            [request_timeout, retry.max(retry_max), dial.max(dial_max), setup.max(setup_max), linger]
+                .iter()
+                .map(|ms| u64::from(*ms))
+                .sum::<u64>();
+        let count = d.within(1, memory.topics.min(3) as u64) as usize;
+        let mut topics: Vec<_> = NAMES[..count].iter().map(|name| (*name, d.within(1, 5) as i32)).collect();
+        let auto_create = d.chance(500);
+        if auto_create && d.chance(300) && count > 1 {
+            // Nobody has created it yet.
+            topics[count - 1].1 = 0;
+        }
+        let slow = faults & fault::SLOW != 0;
+        let old = [
+            Release::V4_0,
+            Release::V3_9,
+            Release::V2_8,
+            Release::V2_4,
+            Release::V2_1,
+            Release::V1_0,
+            Release::V0_11,
+        ];
+        Self {
+            seed,
+            size,
+            config,
+            acks,
+            idempotent,
+            in_flight,
+            patience: patience * 6 + 10_000,
+            brokers,
+            replication: d.within(1, 3) as usize,
+            topics,
+            auto_create,
+            release: if d.chance(600) { Release::V4_3 } else { d.pick(&old) },
+            faults,
+            records: d.pick(&[3, 10, 30, 60, 120]).min(limit.records),
+            pace: d.pick(&[20, 500, 5000, 30_000]),
+            trouble: d.pick(&[2000, 20_000, 100_000]),
+            latency: if slow {
+                d.pick(&[(0, 50_000), (20_000, 400_000)])
+            } else {
+                d.pick(&[(0, 0), (0, 500), (200, 2000)])
+            },
+            piece: if d.chance(300) { d.pick(&[1, 7, 61, 300]) } else { 1 << 20 },
+            room: if d.chance(200) { d.pick(&[1, 50, 500]) } else { 1 << 20 },
+            slow_flush: d.chance(200),
+            discard: d.chance(60),
+            lazy: d.chance(200),
+            ends_by: d.pick(&[End::Flush, End::Flush, End::Close, End::Close, End::Abort]),
+            start: d.pick(&[0, 1_000_000, ((1 << 32) - 700) * 1000, (1 << 31) * 1000 - 500_000, 77_777_777]),
+        }
+    }
+
+    pub(super) fn has(&self, kind: u32) -> bool {
+        self.faults & kind != 0
+    }
+
+    pub(super) fn describe(&self) -> String {
+        let names: Vec<_> =
+            fault::KINDS.iter().filter(|(kind, _)| self.has(*kind)).map(|(_, name)| *name).collect();
+        format!(
+            "{} brokers {:?}, replication {}, topics {:?}, {}, {} records, faults [{}], pieces of {}, room {}, latency {:?} us, discard {}, lazy {}, ends by {:?}\n{:?}",
+            self.brokers,
+            self.release,
+            self.replication,
+            self.topics,
+            SIZES[self.size].name,
+            self.records,
+            names.join(" "),
+            self.piece,
+            self.room,
+            self.latency,
+            self.discard,
+            self.lazy,
+            self.ends_by,
+            self.config,
+        )
+    }
+}
+
+/// How a history is made smaller to look at it.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit {
+    /// Records tried, at most.
+    pub records: u64,
+    /// Kinds of faults, as bits.
+    pub faults: u32,
+}
+
+impl Limit {
+    /// None: the history as its seed has it.
+    pub const NONE: Self = Self { records: u64::MAX, faults: u32::MAX };
+}

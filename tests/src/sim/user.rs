@@ -1,0 +1,191 @@
+//! The user of the producer: sends, flushes, takes deliveries now or later, leaves.
+use super::oracle::{Finding, Wrong};
+use super::scenario::End;
+use super::world::World;
+use kurier_core::error::SendError;
+use kurier_core::producer::Mark;
+use kurier_core::record::Topic;
+
+/// What the user has done so far.
+#[derive(Default)]
+pub(super) struct User {
+    pub(super) topics: Vec<Option<Topic>>,
+    pub(super) tried: u64,
+    pub(super) closed: bool,
+    pub(super) aborted: bool,
+    pub(super) fatal: bool,
+    /// A point in the stream of records, and the batches before it.
+    marks: Vec<(Mark, usize)>,
+}
+
+impl World {
+    /// One thing the user does, and when the next one comes.
+    pub(super) fn act(&mut self) -> Result<(), Finding> {
+        self.user_at = self.now + self.dice.around(self.scenario.pace) + 1;
+        match self.dice.below(100) {
+            0..=79 => {
+                let burst = if self.dice.chance(200) { self.dice.within(2, 12) } else { 1 };
+                for _ in 0..burst {
+                    self.user.tried += 1;
+                    if !self.send(false)? {
+                        break;
+                    }
+                }
+            }
+            80..=87 => self.flush()?,
+            88..=95 => self.take(usize::MAX)?,
+            // Polled for nothing.
+            _ => {}
+        }
+        if self.user.tried >= self.scenario.records {
+            self.leave()?;
+        }
+        Ok(())
+    }
+
+    /// The handle of a topic, registered when it is first needed.
+    fn topic(&mut self, index: usize) -> Result<Option<Topic>, Finding> {
+        if self.user.topics.len() <= index {
+            self.user.topics.resize(index + 1, None);
+        }
+        if let Some(known) = self.user.topics[index] {
+            return Ok(Some(known));
+        }
+        let (name, now) = (self.scenario.topics[index].0, self.instant());
+        let topic = self.home.with(|producer| producer.topic(name, now));
+        match topic {
+            Some(Ok(topic)) => {
+                self.timeline.note(|| format!("user    registers {name} as {}", topic.0));
+                self.user.topics[index] = Some(topic);
+                Ok(Some(topic))
+            }
+            // The names of all of them may not fit.
+            _ => Ok(None),
+        }
+    }
+
+    /// Sends a record. Answers whether it was accepted.
+    pub(super) fn send(&mut self, probe: bool) -> Result<bool, Finding> {
+        let index = self.dice.below(self.scenario.topics.len() as u64) as usize;
+        self.send_to(index, probe)
+    }
+
+    pub(super) fn send_to(&mut self, index: usize, probe: bool) -> Result<bool, Finding> {
+        let name = self.scenario.topics[index].0;
+        let Some(topic) = self.topic(index)? else { return Ok(false) };
+        let count = self.net.cluster.partitions(name).max(1) as u64;
+        let partition = self.dice.chance(300).then(|| self.dice.below(count) as i32).filter(|_| !probe);
+        let content = self.oracle.next();
+        let now = self.instant();
+        let sent =
+            self.home.with(|producer| content.with(partition, |record| producer.send(topic, record, now)));
+        let Some(sent) = sent else { return Ok(false) };
+        match sent {
+            Ok(_) if self.user.closed => {
+                Err((Wrong::Broken, "a closed producer accepts a record".to_owned()))
+            }
+            Ok(ticket) => {
+                let id = self.oracle.accepted(index, partition, ticket)?;
+                self.timeline
+                    .note(|| format!("user    sends record {id} to {name} {partition:?}: {ticket:?}"));
+                Ok(true)
+            }
+            Err(error) => {
+                self.timeline.note(|| format!("user    cannot send to {name} {partition:?}: {error}"));
+                match error {
+                    SendError::Closed if !self.user.closed => {
+                        Err((Wrong::Broken, "a producer that was not closed says it is".to_owned()))
+                    }
+                    SendError::RecordTooLarge { .. } => {
+                        self.oracle.refused(index);
+                        Ok(false)
+                    }
+                    SendError::Fatal(_) => {
+                        self.user.fatal = true;
+                        Ok(false)
+                    }
+                    SendError::UnknownTopic
+                    | SendError::InvalidTimestamp
+                    | SendError::InvalidPartition { .. } => {
+                        Err((Wrong::Broken, format!("a good record is refused: {error}")))
+                    }
+                    _ => Ok(false),
+                }
+            }
+        }
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), Finding> {
+        self.timeline.note(|| "user    flushes".to_owned());
+        let before = self.oracle.batches();
+        if let Some(mark) = self.home.with(|producer| producer.flush()) {
+            self.user.marks.push((mark, before));
+        }
+        self.check_marks(false)
+    }
+
+    /// A mark is reached when, and not before, every delivery before it was taken.
+    pub(super) fn check_marks(&mut self, must: bool) -> Result<(), Finding> {
+        let mut marks = std::mem::take(&mut self.user.marks);
+        for (mark, before) in &marks {
+            let flushed = self.home.with(|producer| producer.is_flushed(*mark)).unwrap_or(false);
+            if let Some(serial) =
+                self.oracle.untold_before(*before).filter(|_| flushed && !self.scenario.discard)
+            {
+                return Err((Wrong::Broken, format!("{mark:?} is flushed before batch {serial} is told")));
+            }
+            if must && !flushed {
+                return Err((Wrong::Stuck, format!("{mark:?} is not flushed though all is told")));
+            }
+        }
+        if marks.len() > 8 {
+            marks.drain(..4);
+        }
+        self.user.marks = marks;
+        Ok(())
+    }
+
+    /// Takes up to `most` deliveries.
+    pub(super) fn take(&mut self, most: usize) -> Result<(), Finding> {
+        let Self { home, oracle, user, timeline, .. } = self;
+        let taken = home.with(|producer| {
+            for _ in 0..most {
+                let Some(told) = producer.next_delivery() else { break };
+                timeline.note(|| {
+                    format!(
+                        "user    is told of batch {}: topic {} partition {} {} records at {:?}, {}",
+                        told.serial, told.topic.0, told.partition, told.count, told.base_offset, told.outcome
+                    )
+                });
+                let topic = user.topics.iter().position(|topic| *topic == Some(told.topic));
+                oracle.told(&told, topic.unwrap_or(usize::MAX))?;
+            }
+            Ok(())
+        });
+        taken.unwrap_or(Ok(()))
+    }
+
+    /// No more records.
+    fn leave(&mut self) -> Result<(), Finding> {
+        self.user_at = super::net::NEVER;
+        match self.scenario.ends_by {
+            End::Flush => self.flush(),
+            End::Close => {
+                self.timeline.note(|| "user    closes".to_owned());
+                self.user.closed = true;
+                let before = self.oracle.batches();
+                if let Some(mark) = self.home.with(|producer| producer.close()) {
+                    self.user.marks.push((mark, before));
+                }
+                Ok(())
+            }
+            End::Abort => {
+                self.timeline.note(|| "user    aborts".to_owned());
+                self.user.closed = true;
+                self.user.aborted = true;
+                self.home.with(|producer| producer.abort());
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! One history: the producer, its user, the network, the cluster and what goes wrong, on one virtual clock.
+//!
+//! The producer is polled when the contract says so and never otherwise: after a call of the user, at the time it
+//! named, or when a transport call that answered `Pending` could make progress. What it forgets to wait for is
+//! found as a history in which nothing will ever happen again.
+use super::dice::Dice;
+use super::inject;
+use super::memory::{Home, SIZES};
+use super::net::{NEVER, Net, Weather};
+use super::oracle::{Finding, Oracle, Wrong};
+use super::scenario::{Limit, Scenario};
+use super::timeline::Timeline;
+use super::user::User;
+use kurier_broker::{Cluster, Running, Settings, TopicConfig};
+use kurier_core::config::Acks;
+use kurier_core::sender::Wake;
+use kurier_core::time::Instant;
+
+/// Polls in a row without time passing, or anything happening, that are a busy loop.
+const HOT: u32 = 60;
+/// Steps of a history that are too many for anything useful.
+const MOST_STEPS: u32 = 400_000;
+
+/// Where a history is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The user acts and things go wrong.
+    Storm,
+    /// Nothing goes wrong any more; what was sent must end.
+    Calm,
+    /// A record must get through.
+    Probe,
+    /// The last answers come in.
+    Settle,
+}
+
+/// Everything of one history.
+pub(super) struct World {
+    pub(super) scenario: Scenario,
+    pub(super) dice: Dice,
+    pub(super) home: Home,
+    pub(super) net: Net,
+    pub(super) oracle: Oracle,
+    pub(super) user: User,
+    pub(super) timeline: Timeline,
+    /// µs.
+    pub(super) now: u64,
+    pub(super) user_at: u64,
+    pub(super) trouble_at: u64,
+    wake: Wake,
+    /// The user has called something.
+    touched: bool,
+    stage: Stage,
+    /// The stage must be over by then.
+    until: u64,
+    /// Records written when the probe began.
+    written: u64,
+    pub(super) polls: u64,
+    idle_polls: u32,
+    calm_at: u64,
+    nudged: bool,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, limit: Limit, timeline: Timeline) -> Result<Self, Finding> {
+        let scenario = Scenario::new(seed, limit);
+        timeline.at(scenario.start);
+        timeline.note(|| scenario.describe());
+        let mut cluster = cluster(&scenario);
+        cluster.inject(inject::injector(&scenario, timeline.clone()));
+        let weather = Weather {
+            latency: scenario.latency,
+            piece: scenario.piece,
+            room: scenario.room,
+            slow_flush: scenario.slow_flush,
+        };
+        let size = &SIZES[scenario.size];
+        let home = (size.make)(scenario.config).map_err(|error| (Wrong::Broken, error.to_string()))?;
+        let durable = !matches!(scenario.acks, Acks::Zero);
+        let ordered = durable && scenario.in_flight == 1;
+        let longest = (size.batch_bytes as u64).saturating_sub(61 + 30);
+        let mut world = Self {
+            dice: Dice::new(seed, 2),
+            home,
+            net: Net::new(cluster, weather, Dice::new(seed, 4), timeline.clone()),
+            oracle: Oracle::new(seed, longest, scenario.idempotent, ordered, durable),
+            user: User::default(),
+            timeline,
+            now: scenario.start,
+            user_at: scenario.start,
+            trouble_at: scenario.start,
+            wake: Wake::Now,
+            touched: true,
+            stage: Stage::Storm,
+            until: NEVER,
+            written: 0,
+            polls: 0,
+            idle_polls: 0,
+            calm_at: NEVER,
+            nudged: false,
+            scenario,
+        };
+        world.trouble_at += world.dice.around(world.scenario.trouble);
+        if world.scenario.discard {
+            world.home.with(|producer| producer.discard_deliveries());
+        }
+        Ok(world)
+    }
+
+    pub(super) fn instant(&self) -> Instant {
+        Instant::from_micros(self.now)
+    }
+
+    /// Plays it to the end.
+    pub(super) fn play(&mut self) -> Result<(), Finding> {
+        for _ in 0..MOST_STEPS {
+            let next = self.next();
+            if next >= NEVER {
+                return Err((Wrong::Stuck, format!("nothing will ever happen again: {}", self.state())));
+            }
+            if next >= self.until && next > self.now {
+                return Err((Wrong::Stuck, format!("out of patience: {}", self.state())));
+            }
+            self.now = self.now.max(next);
+            self.timeline.at(self.now);
+            if self.step()? {
+                return Ok(());
+            }
+            if let Some(breach) = self.net.breach.take() {
+                return Err((Wrong::Broken, breach));
+            }
+        }
+        Err((Wrong::Stuck, format!("no end after {MOST_STEPS} steps: {}", self.state())))
+    }
+
+    fn state(&mut self) -> String {
+        let (stage, untold, wake) = (self.stage, self.oracle.untold(), self.wake);
+        let free = self.home.with(|producer| producer.free_buffers());
+        format!("{stage:?}, {untold} batches untold, {free:?} buffers free, {wake:?} at {}", self.now)
+    }
+
+    /// When something happens next.
+    fn next(&self) -> u64 {
+        let wake = match self.wake {
+            Wake::Now => self.now,
+            Wake::At(at) => at.as_micros(),
+            Wake::OnIo => NEVER,
+        };
+        if self.touched {
+            return self.now;
+        }
+        wake.min(self.net.next_event()).min(self.user_at).min(self.trouble_at).min(self.calm_at)
+    }
+
+    /// What is due now. Answers whether the history is over.
+    fn step(&mut self) -> Result<bool, Finding> {
+        self.net.advance(self.now);
+        if self.trouble_at <= self.now {
+            self.trouble()?;
+            self.net.advance(self.now);
+        }
+        if self.user_at <= self.now {
+            self.touched = true;
+            match self.stage {
+                Stage::Storm => self.act()?,
+                _ => self.probe()?,
+            }
+        }
+        let due = match self.wake {
+            Wake::Now => true,
+            Wake::At(at) => at.as_micros() <= self.now,
+            Wake::OnIo => false,
+        };
+        if due || self.touched || std::mem::take(&mut self.net.woken) {
+            self.poll()?;
+        }
+        self.move_on()
+    }
+
+    fn poll(&mut self) -> Result<(), Finding> {
+        let before = (self.net.progress, self.now);
+        let now = self.instant();
+        let touched = std::mem::take(&mut self.touched);
+        self.net.woken = false;
+        self.polls += 1;
+        let Self { home, net, .. } = self;
+        let wake = home.with(|producer| producer.poll(now, net)).unwrap_or(Wake::OnIo);
+        self.wake = wake;
+        let idle = !touched && before == (self.net.progress, self.now) && matches!(wake, Wake::Now);
+        let late = matches!(wake, Wake::At(at) if at <= now);
+        self.idle_polls = if idle || late { self.idle_polls + 1 } else { 0 };
+        if self.idle_polls > HOT {
+            return Err((Wrong::Stuck, format!("a busy loop: {}", self.state())));
+        }
+        let take = !self.scenario.lazy || self.stage != Stage::Storm || self.dice.chance(50);
+        if take {
+            self.take(usize::MAX)?;
+            self.check_marks(false)?;
+        }
+        Ok(())
+    }
+
+    /// From one stage to the next.
+    fn move_on(&mut self) -> Result<bool, Finding> {
+        let quiet = self.scenario.discard || self.oracle.untold() == 0;
+        let settled = self.stage == Stage::Settle && self.settled();
+        match self.stage {
+            Stage::Storm if self.user_at >= NEVER => {
+                let wait = self.dice.around(self.scenario.trouble * 5);
+                if self.until == NEVER {
+                    // The storm goes on for a while.
+                    self.until = self.now + wait + 2_000_000_000_000;
+                    self.user_at = NEVER;
+                    self.calm_at = self.now + wait;
+                }
+                if self.calm_at <= self.now || self.trouble_at >= NEVER {
+                    self.calm();
+                    self.take(usize::MAX)?;
+                    return self.move_on();
+                }
+                Ok(false)
+            }
+            Stage::Storm => Ok(false),
+            Stage::Calm if quiet => {
+                self.check_marks(!self.scenario.discard)?;
+                self.written = self.oracle.written;
+                self.until = self.now + self.scenario.patience * 1000;
+                self.stage = Stage::Probe;
+                self.user_at = self.now;
+                if self.user.closed || self.user.fatal || self.scenario.discard {
+                    self.settle();
+                    return self.move_on();
+                }
+                Ok(false)
+            }
+            Stage::Probe if self.oracle.written > self.written => {
+                self.settle();
+                self.move_on()
+            }
+            Stage::Settle if settled => {
+                let topics: Vec<&str> = self.scenario.topics.iter().map(|(name, _)| *name).collect();
+                self.oracle.check(&self.net.cluster, &topics, !self.scenario.discard)?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Faults end; from here on everything must come to its end, without another call of the user.
+    fn calm(&mut self) {
+        self.timeline.note(|| "clear   no faults from here on".to_owned());
+        self.stage = Stage::Calm;
+        self.calm_at = NEVER;
+        self.trouble_at = NEVER;
+        self.net.cluster.observe(inject::observer(self.timeline.clone()));
+        for broker in 1..=i32::from(self.scenario.brokers) {
+            if self.net.cluster.running(broker) != Some(Running::Up) {
+                self.net.cluster.restart(broker);
+            }
+        }
+        let all: Vec<i32> = (1..=i32::from(self.scenario.brokers)).collect();
+        for (name, _) in self.scenario.topics.clone() {
+            if self.net.cluster.partitions(name) == 0 && !self.scenario.auto_create {
+                let _ = self.net.cluster.create_topic(name, 1, TopicConfig::default());
+            }
+            for partition in 0..self.net.cluster.partitions(name) {
+                self.net.cluster.set_replicas(name, partition, &all, &all);
+                if self.net.cluster.leader(name, partition).is_none_or(|(leader, _)| leader < 0) {
+                    self.net.cluster.move_leader(name, partition, 1);
+                }
+            }
+        }
+        self.net.heal();
+        // Nothing may take longer than delivery.timeout.ms, and what follows an expiry in flight.
+        self.until = self.now + (130_000 + self.scenario.patience) * 1000;
+        if !self.scenario.discard && !self.user.closed {
+            let _ = self.flush();
+            self.touched = true;
+        }
+    }
+
+    /// Tries to get a record through.
+    fn probe(&mut self) -> Result<(), Finding> {
+        self.user_at = NEVER;
+        if self.stage != Stage::Probe {
+            return Ok(());
+        }
+        // One may wait for a partition that is gone; but the user's calls must not wake the producer all the time.
+        let accepted = self.send(true)?;
+        self.user_at = self.now + if accepted { self.scenario.patience * 200 } else { 20_000 };
+        if self.user.fatal {
+            self.settle();
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self) {
+        self.stage = Stage::Settle;
+        self.until = self.now + (130_000 + self.scenario.patience) * 1000;
+        self.user_at = NEVER;
+    }
+
+    /// Whether nothing is under way any more, and all memory is back.
+    fn settled(&mut self) -> bool {
+        if self.net.carries() {
+            return false;
+        }
+        let free = self.home.with(|producer| producer.free_buffers()).unwrap_or(0);
+        if free == SIZES[self.scenario.size].batches {
+            return true;
+        }
+        // Buffers of deliveries that were taken come back with the next poll.
+        if !self.nudged && self.oracle.untold() == 0 {
+            self.nudged = true;
+            self.touched = true;
+        }
+        false
+    }
+}
+
+fn cluster(scenario: &Scenario) -> Cluster {
+    let mut settings = Settings::release(scenario.release);
+    settings.auto_create_topics = scenario.auto_create;
+    settings.default_replication_factor = scenario.replication;
+    settings.num_partitions = 2;
+    let mut cluster = Cluster::new(settings);
+    for broker in 1..=scenario.brokers {
+        cluster.add_broker(i32::from(broker), "broker", 9090 + broker);
+    }
+    let config = TopicConfig {
+        min_insync_replicas: if scenario.has(super::scenario::fault::SHRINK) { 2 } else { 1 },
+        timestamp_after_max_ms: i64::MAX,
+        ..TopicConfig::default()
+    };
+    for (name, partitions) in scenario.topics.iter().filter(|(_, partitions)| *partitions > 0) {
+        let _ = cluster.create_topic(name, *partitions, config);
+    }
+    cluster
+}

@@ -1,0 +1,40 @@
+//! `cargo xtask sim`: simulated histories of whole producers, built as they are fastest.
+use crate::arguments::Arguments;
+use crate::sh;
+use std::process::ExitCode;
+
+/// How to use it.
+pub(crate) const USAGE: &str = "\
+sim [--first-seed S] [--count N] [--threads T]
+                                        N histories of a whole producer against a whole cluster, in virtual
+                                        time, with faults; S is 1 and N 10000 unless they are given
+sim --seed S [--records N] [--faults BITS]
+                                        one of them, line by line";
+
+/// Runs the command.
+pub(crate) fn run(given: &[String]) -> ExitCode {
+    let mut arguments = Arguments::new(USAGE, given);
+    let mut passed: Vec<String> = Vec::new();
+    for name in ["--first-seed", "--count", "--threads", "--seed", "--records", "--faults"] {
+        match arguments.value::<u64>(name) {
+            Ok(Some(value)) => passed.extend([name.to_owned(), value.to_string()]),
+            Ok(None) => {}
+            Err(code) => return code,
+        }
+    }
+    if let Err(code) = arguments.end() {
+        return code;
+    }
+    if !passed.iter().any(|word| word == "--count" || word == "--seed") {
+        passed.extend(["--count".to_owned(), "10000".to_owned()]);
+    }
+    let mut command = sh::cargo();
+    command.args(["run", "--release", "--quiet", "--package", "kurier-tests", "--bin", "sim", "--"]);
+    match sh::run(command.args(&passed)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
