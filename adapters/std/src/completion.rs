@@ -322,6 +322,33 @@ mod tests {
     }
 
     #[test]
+    fn waiting_tasks_see_an_end_that_comes_at_any_moment() {
+        struct Unpark(std::thread::Thread);
+        impl std::task::Wake for Unpark {
+            fn wake(self: Arc<Self>) {
+                self.0.unpark();
+            }
+        }
+        for round in 0..2000_u32 {
+            let state = Arc::new(BatchState::default());
+            let mut future = RecordFuture::of_batch(Arc::clone(&state), 0, FACTS);
+            let waiter = std::thread::spawn(move || {
+                let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+                let started = Instant::now();
+                while Pin::new(&mut future).poll(&mut Context::from_waker(&waker)).is_pending() {
+                    std::thread::park_timeout(Duration::from_secs(5));
+                    assert!(started.elapsed() < Duration::from_secs(4), "not woken");
+                }
+            });
+            for _ in 0..round % 200 * 50 {
+                std::hint::spin_loop();
+            }
+            state.end(written());
+            waiter.join().unwrap();
+        }
+    }
+
+    #[test]
     fn waiting_threads_see_an_end_that_comes_at_any_moment() {
         for round in 0..300 {
             let state = Arc::new(BatchState::default());

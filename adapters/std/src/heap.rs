@@ -2,6 +2,7 @@
 //! records. How many bytes of buffers there may be is counted by who makes them (`memory.rs`).
 use crate::callback::Callback;
 use crate::completion::{BatchState, Ended};
+use crate::lock;
 use crate::record::Facts;
 use kurier_core::batch::Meta;
 use kurier_core::host::{Buf, Host, Slots, Text};
@@ -31,6 +32,7 @@ struct Parcel {
 
 impl HeapBuf {
     pub(crate) fn new(capacity: usize) -> Self {
+        lock::outside();
         let bytes = vec![0; capacity].into_boxed_slice();
         Self(Box::new(Parcel { meta: Meta::new(), bytes, state: Arc::default(), callbacks: Vec::new() }))
     }

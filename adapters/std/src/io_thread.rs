@@ -232,6 +232,10 @@ impl<'a> IoThread<'a> {
         let over = self.closing.is_some() && !is_open(append.accumulator.next_serial());
         self.awaited = append.memory.waiters() > 0 || !append.asks.flushes.is_empty();
         drop(held);
+        if !chores.wake.is_empty() {
+            // Who is woken finds the counters up to date.
+            self.publish();
+        }
         chores.run();
         over
     }
@@ -299,6 +303,7 @@ impl<'a> IoThread<'a> {
 
     fn publish(&mut self) {
         self.published.stats = *self.sender.stats();
+        self.published.requests_in_flight = u64::from(self.sender.requests_in_flight());
         self.shared.counters.publish(&self.published);
     }
 

@@ -23,6 +23,7 @@ mod bell;
 mod callback;
 mod clock;
 mod completion;
+mod error;
 mod heap;
 mod io_thread;
 mod lock;
@@ -36,6 +37,7 @@ mod topics;
 mod trouble;
 
 pub use completion::RecordFuture;
+pub use error::{CloseError, ConnectError};
 pub use io_thread::BatchDelivery;
 pub use kurier_core::config::{Acks, MetadataRecovery};
 pub use kurier_core::delivery::{Delivery, RecordDelivery};
@@ -43,5 +45,5 @@ pub use kurier_core::error::{DeliveryError, Fate, Outcome, SendError, TopicError
 pub use kurier_core::record::{Header, Record, Ticket, Topic};
 pub use kurier_core::time::Timestamp;
 pub use metrics::Metric;
-pub use producer::{CloseError, ConnectError, Producer};
+pub use producer::Producer;
 pub use record::{Cause, RecordError, RecordMetadata};

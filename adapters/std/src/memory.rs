@@ -4,8 +4,8 @@
 //! of this lies under the append lock; what costs a system call (making a buffer, dropping one, waking a
 //! thread) is handed out as a [`Chore`] for after the lock.
 //!
-//! Invariants: `used` counts every buffer that exists and every byte promised; while somebody waits nothing is
-//! free, so a newcomer cannot overtake: first come, first served.
+//! Invariants: `used` counts every buffer that exists and every byte promised; while somebody is not served yet nothing
+//! is free, since all goes to the first in line, so a newcomer cannot overtake: first come, first served.
 use crate::heap::HeapBuf;
 use crate::lock;
 use kurier_core::host::Buf;
@@ -99,9 +99,6 @@ impl Memory {
 
     /// A buffer of at least `need` bytes, at once.
     pub(crate) fn request(&mut self, need: usize, chores: &mut Chores) -> Grant {
-        if !self.waiting.is_empty() {
-            return Grant::Nothing;
-        }
         if let Some(found) = self.take_free(need) {
             return Grant::Buffer(found);
         }
@@ -171,7 +168,7 @@ impl Memory {
     /// Has the next batch's buffer at hand, if there is one.
     #[inline]
     pub(crate) fn refill(&mut self) {
-        if self.spare.is_none() && self.waiting.is_empty() {
+        if self.spare.is_none() {
             self.spare = self.free.pop();
         }
     }
@@ -289,7 +286,9 @@ mod tests {
         // One buffer is not enough for the first, and must not go to the second or a newcomer.
         assert!(give(&mut memory, one).wake.is_empty());
         assert!(matches!(memory.collect(small), Grant::Nothing));
-        assert!(matches!(request(&mut memory, STANDARD), Grant::Nothing));
+        for need in [1, STANDARD] {
+            assert!(matches!(request(&mut memory, need), Grant::Nothing));
+        }
         assert_eq!(give(&mut memory, two).wake.len(), 1);
         let large = made(memory.collect(large));
         assert_eq!((large.capacity(), memory.waiters()), (150, 1));

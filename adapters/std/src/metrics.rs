@@ -13,6 +13,8 @@ use std::time::Duration;
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Published {
     pub(crate) stats: Stats,
+    /// Requests that wait for their answer now.
+    pub(crate) requests_in_flight: u64,
     /// When the last metadata came.
     pub(crate) metadata_at: Option<Instant>,
     /// Batches that have ended, and their records.
@@ -88,7 +90,7 @@ pub(crate) fn snapshot(shared: &Shared) -> Vec<Metric> {
         ("records-per-request-avg", average(stats.records, stats.requests)),
         ("request-total", number(stats.requests)),
         ("response-total", number(stats.answers)),
-        ("requests-in-flight", number(stats.requests.saturating_sub(stats.answers))),
+        ("requests-in-flight", number(published.requests_in_flight)),
         ("request-latency-avg", average(stats.latency_ms, stats.answers)),
         ("request-latency-max", f64::from(stats.latency_max_ms)),
         ("record-queue-time-avg", average(stats.queue_ms, stats.queued)),

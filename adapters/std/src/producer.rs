@@ -4,6 +4,7 @@ use crate::bell::Bell;
 use crate::callback::Callback;
 use crate::completion::RecordFuture;
 use crate::config::{Config, ConfigError, Settings};
+use crate::error::{CloseError, ConnectError};
 use crate::heap::HeapSlots;
 use crate::io_thread::{self, BatchDelivery, OnDelivery};
 use crate::memory::Memory;
@@ -16,7 +17,6 @@ use kurier_core::accumulator::{self, Accumulator};
 use kurier_core::error::{DeliveryError, SendError};
 use kurier_core::record::{Record, Ticket};
 use std::fmt;
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -29,7 +29,7 @@ const GRACE: Duration = Duration::from_millis(500);
 /// A Kafka producer. Cheap to clone; every clone is the same producer, which may be used from any thread.
 ///
 /// When the last clone is dropped, what was sent is delivered first, within `delivery.timeout.ms`; [`close`](Self::close)
-/// says whether that succeeded. A producer does not survive a fork of its process: in the child it refuses records.
+/// says whether that succeeded. It is of no use in a fork of its process, where nothing does the I/O.
 #[derive(Clone)]
 pub struct Producer {
     inner: Arc<Inner>,
@@ -41,75 +41,6 @@ struct Inner {
     delivery_timeout: Duration,
     client_id: Box<str>,
 }
-
-/// Why a producer could not be started.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// The configuration cannot be used.
-    Config(ConfigError),
-    /// The system refuses a thread, or what it takes to wait for sockets.
-    Io(io::Error),
-}
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Config(error) => error.fmt(f),
-            Self::Io(error) => write!(f, "cannot start the producer's I/O thread: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for ConnectError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Config(error) => Some(error),
-            Self::Io(error) => Some(error),
-        }
-    }
-}
-
-impl From<ConfigError> for ConnectError {
-    fn from(error: ConfigError) -> Self {
-        Self::Config(error)
-    }
-}
-
-impl From<io::Error> for ConnectError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-/// Why `flush` or `close` did not do all it should.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CloseError {
-    /// A callback may not flush: it would wait for itself.
-    InCallback,
-    /// The timeout passed; so many records failed because of it. Each has been told.
-    TimedOut {
-        /// Records that were not delivered.
-        records: u64,
-    },
-    /// The timeout passed while the I/O thread was busy, with a callback that does not return.
-    Stuck,
-}
-
-impl fmt::Display for CloseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::InCallback => f.write_str("a callback must not flush: it would wait for itself"),
-            Self::TimedOut { records } => {
-                write!(f, "{records} records were not delivered before the timeout")
-            }
-            Self::Stuck => f.write_str("the I/O thread did not end in time; does a callback block?"),
-        }
-    }
-}
-
-impl std::error::Error for CloseError {}
 
 impl Producer {
     /// Starts a producer; the cluster is contacted in the background.
@@ -361,11 +292,13 @@ impl Inner {
         if shared.is_fork() {
             return Ok(());
         }
-        shared.close(timeout, error);
+        // That of an earlier call, if it is sooner.
+        let deadline = shared.close(timeout, error);
         if shared.is_io_thread() {
             return Ok(());
         }
-        let end = shared.wait_for_end(timeout.saturating_add(GRACE));
+        let left = deadline.as_micros().saturating_sub(shared.clock.now().as_micros());
+        let end = shared.wait_for_end(Duration::from_micros(left).saturating_add(GRACE));
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (end, thread) {
             (None, thread) => {

@@ -144,22 +144,22 @@ impl Shared {
     }
 
     /// Bars further records, sends what is left, and has it fail with `error` after `timeout`. Of several calls the
-    /// earliest end counts.
-    pub(crate) fn close(&self, timeout: Duration, error: DeliveryError) {
+    /// earliest end counts; answers when that is.
+    pub(crate) fn close(&self, timeout: Duration, error: DeliveryError) -> Instant {
         let micros = u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX);
         let deadline = Instant(self.clock.now().as_micros().saturating_add(micros));
         let mut chores = Chores::default();
-        {
+        let closing = {
             let mut append = self.append.lock();
             append.accumulator.close();
-            let sooner = append.asks.closing.is_none_or(|closing| deadline < closing.deadline);
-            if sooner {
-                append.asks.closing = Some(Closing { deadline, error });
-            }
             append.wake_all(&mut chores);
-        }
+            let own = Closing { deadline, error };
+            let earlier = append.asks.closing.filter(|closing| closing.deadline <= deadline);
+            *append.asks.closing.insert(earlier.unwrap_or(own))
+        };
         chores.run();
         self.bell.ring();
+        closing.deadline
     }
 
     /// The I/O thread's last word.

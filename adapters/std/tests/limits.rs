@@ -67,6 +67,40 @@ fn whoever_waits_for_memory_goes_on_when_some_is_free() {
 }
 
 #[test]
+fn a_callback_that_finds_no_memory_does_not_wait_for_itself() {
+    let server = Server::start_default().unwrap();
+    let producer = Producer::connect(&config(&server).buffer_memory(32 * KIB as u64).linger_ms(0)).unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let inner = producer.clone();
+    let callback = move |_| {
+        let sent: Vec<_> = (0..5).map(|_| inner.send("t", Record::value(&[7; 10 * KIB])).unwrap()).collect();
+        tell.send(sent).unwrap();
+    };
+    producer.send_with_callback("t", Record::value(b"x"), callback).unwrap();
+    let sent = told.recv_timeout(Duration::from_secs(10)).unwrap();
+    let ends: Vec<_> = sent.into_iter().map(end).collect();
+    assert!(ends.iter().any(Result::is_ok));
+    let refused = ends.into_iter().filter_map(Result::err);
+    let causes: Vec<_> = refused.map(|error| error.cause()).collect();
+    assert!(!causes.is_empty() && causes.iter().all(|cause| *cause == Cause::NoMemory { waited_ms: 0 }));
+}
+
+#[test]
+fn closing_while_a_callback_blocks_comes_back_and_dropping_then_does_too() {
+    let server = Server::start_default().unwrap();
+    let producer = Producer::connect(&config(&server)).unwrap();
+    let (release, blocked) = std::sync::mpsc::channel::<()>();
+    let callback = move |_| assert!(blocked.recv().is_err());
+    producer.send_with_callback("t", Record::value(b"x"), callback).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    let started = Instant::now();
+    assert_eq!(producer.close(Duration::from_millis(100)), Err(CloseError::Stuck));
+    drop(producer);
+    assert!(started.elapsed() < Duration::from_secs(5));
+    drop(release);
+}
+
+#[test]
 fn an_oversize_record_gets_a_batch_of_its_own_and_its_memory_back() {
     let server = Server::start_default().unwrap();
     let producer = Producer::connect(&config(&server).buffer_memory(1 << 20)).unwrap();

@@ -265,6 +265,12 @@ impl<'a, H: Host> Sender<'a, H> {
         &self.stats
     }
 
+    /// Requests of every kind that were begun and not answered yet, over all links.
+    pub fn requests_in_flight(&self) -> u32 {
+        let all = self.links.as_slice().iter().map(|slot| slot.link.in_flight.len()).sum::<usize>();
+        u32::try_from(all).unwrap_or(u32::MAX)
+    }
+
     /// The failure that ended the producer, if one has.
     pub const fn fatal(&self) -> Option<DeliveryError> {
         self.fatal

@@ -159,3 +159,20 @@ fn the_options_are_set_before_the_connection() {
     assert!(socket.keepalive().unwrap());
     assert!((16 * 1024..=64 * 1024).contains(&socket.send_buffer_size().unwrap()));
 }
+
+#[test]
+#[cfg(debug_assertions)]
+fn a_system_call_under_the_append_lock_is_caught_in_debug_builds() {
+    let (_listener, port) = listener();
+    let mut net = Net::new();
+    net.connect(LINK, "127.0.0.1", port).unwrap();
+    let lock = crate::lock::AppendLock::new(());
+    let held = lock.lock();
+    let sockets = std::panic::AssertUnwindSafe(&mut net.sockets);
+    let caught = std::panic::catch_unwind(move || {
+        let std::panic::AssertUnwindSafe(sockets) = { sockets };
+        sockets.send(LINK, &[b"x"]).is_ready()
+    });
+    assert!(caught.is_err());
+    drop(held);
+}
