@@ -20,7 +20,7 @@ pub struct Fixed;
 /// Bytes kept of a broker's host name; what is longer is cut and cannot be reached.
 pub const HOST_BYTES: usize = 64;
 /// Bytes in which answers are read.
-pub const WINDOW_BYTES: usize = 512;
+pub const WINDOW_BYTES: usize = 256;
 
 type Batch = &'static mut Buffer<[u8]>;
 

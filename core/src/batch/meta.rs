@@ -37,10 +37,6 @@ pub struct Meta {
     pub slot: u16,
     /// Correlation id of the request that carries it.
     pub correlation: i32,
-    /// The first record's sequence, once stamped.
-    pub base_sequence: i32,
-    /// The epoch it was stamped with.
-    pub epoch: i16,
     /// The link that carries it.
     pub link: u16,
     /// How often it was put into a request.
@@ -86,8 +82,6 @@ impl Meta {
             topic: 0,
             slot: 0,
             correlation: 0,
-            base_sequence: 0,
-            epoch: 0,
             link: 0,
             attempts: 0,
             flags: 0,

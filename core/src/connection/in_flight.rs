@@ -1,8 +1,8 @@
 //! The requests of one link that wait for their answers, oldest first: a broker answers in order.
 use crate::time::Millis;
 
-/// Room for five produce requests and the few others that may be beside them.
-pub const CAPACITY: usize = 8;
+/// Requests of any kind: as many as a link may have without an answer.
+pub const CAPACITY: usize = crate::config::MAX_IN_FLIGHT as usize;
 
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Request {
     /// What it asks for.
     pub call: Call,
     /// The API version it is in; its answer is in the same.
-    pub version: i16,
+    pub version: i8,
     /// When it was begun.
     pub sent_at: Millis,
     /// Batches in it that have no verdict yet.

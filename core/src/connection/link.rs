@@ -193,6 +193,8 @@ impl<T: Text> Link<T> {
         let correlation = self.next_correlation;
         self.next_correlation = correlation.wrapping_add(1) & i32::MAX;
         self.out = Some(Outgoing { call, correlation, version, len: 0, written: 0, first_slot });
+        // Kafka's versions are far below 128.
+        let version = i8::try_from(version).unwrap_or(i8::MAX);
         self.in_flight.push(Request { correlation, call, version, sent_at: now, batches });
         self.used = now;
         correlation

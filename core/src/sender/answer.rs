@@ -1,4 +1,5 @@
 //! Answers, item by item as they arrive: which request an answer belongs to, and who takes its items.
+use super::stats::Count;
 use super::{LinkSlot, Sender, learn::Learning, produced::Produced};
 use crate::config::Acks;
 use crate::connection::frame::{Broken, error_code};
@@ -90,7 +91,7 @@ impl<H: Host> Sender<'_, H> {
                 Piece::Answer { correlation } => {
                     let request = self.expected(index, correlation).ok_or(Broken::Size)?;
                     let (message, begun) = Self::begin(&request);
-                    incoming.expect(message, request.version);
+                    incoming.expect(message, i16::from(request.version));
                     *context = begun;
                 }
                 Piece::Item(item) => self.take_item(index, context, &item, now),
@@ -124,7 +125,9 @@ impl<H: Host> Sender<'_, H> {
                 Context::Identity { error: ErrorCode::NONE, id: -1, epoch: -1 },
             ),
             Call::Metadata => (&metadata::response::MESSAGE, Context::Metadata(Learning::new())),
-            Call::Produce => (&produce::response::MESSAGE, Context::Produce(Produced::new(request.version))),
+            Call::Produce => {
+                (&produce::response::MESSAGE, Context::Produce(Produced::new(i16::from(request.version))))
+            }
         }
     }
 
@@ -183,9 +186,9 @@ impl<H: Host> Sender<'_, H> {
     ) {
         let Ok(millis) = u32::try_from(millis) else { return };
         let Some(LinkSlot { link, .. }) = self.link_mut(index) else { return };
-        if millis > 0 && link.in_flight.front().is_some_and(|request| request.version >= since) {
+        if millis > 0 && link.in_flight.front().is_some_and(|request| i16::from(request.version) >= since) {
             link.throttle(now, millis.min(crate::config::MAX_MS));
-            self.stats.throttle_ms += u64::from(millis);
+            self.stats.throttle_ms += Count::from(millis);
             self.stats.throttle_max_ms = self.stats.throttle_max_ms.max(millis);
         }
     }

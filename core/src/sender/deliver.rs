@@ -1,4 +1,5 @@
 //! The end of batches: failing them, telling their deliveries, freeing their buffers.
+use super::stats::Count;
 use super::{Sender, window::GapStep};
 use crate::batch::meta::flag;
 use crate::delivery::Delivery;
@@ -115,7 +116,7 @@ impl<H: Host> Sender<'_, H> {
         meta.flags |= flag::FAILED;
         meta.error = error;
         let slot = meta.slot;
-        self.stats.record_errors += u64::from(batch.meta().builder.count);
+        self.stats.record_errors += Count::from(batch.meta().builder.count);
         self.finish(slot, batch);
     }
 
@@ -136,7 +137,7 @@ impl<H: Host> Sender<'_, H> {
         if idempotent && sealed {
             window.gap = true;
         }
-        self.stats.record_errors += u64::from(count);
+        self.stats.record_errors += Count::from(count);
     }
 
     /// Takes what is resolved out of a window, ends its mute when nothing is in flight, and closes a gap.

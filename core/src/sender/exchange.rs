@@ -3,6 +3,7 @@
 //! A server does this under its lock, so nothing here computes a checksum or does I/O. Batches are selected for
 //! requests here: for each link that can take one, at most one batch of each partition it leads, beginning after
 //! the partition at which the last request was full, so that no partition starves.
+use super::stats::Count;
 use super::{Sender, links::Address, slot::END};
 use crate::accumulator::{Accumulator, Head};
 use crate::batch::meta::flag;
@@ -338,12 +339,12 @@ impl<H: Host> Sender<'_, H> {
             meta.correlation = out.correlation;
             meta.attempts = meta.attempts.saturating_add(1);
             self.stats.batches += 1;
-            self.stats.bytes += u64::from(meta.builder.len);
-            self.stats.records += u64::from(meta.builder.count);
+            self.stats.bytes += Count::from(meta.builder.len);
+            self.stats.records += Count::from(meta.builder.count);
             if meta.attempts == 1 {
                 let waited = u32::try_from(now.since(meta.created)).unwrap_or(0);
                 self.stats.queued += 1;
-                self.stats.queue_ms += u64::from(waited);
+                self.stats.queue_ms += Count::from(waited);
                 self.stats.queue_max_ms = self.stats.queue_max_ms.max(waited);
             }
         }

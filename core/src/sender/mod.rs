@@ -37,7 +37,7 @@ use crate::transport::Endpoint;
 pub use answer::Context;
 pub use deliver::Finished;
 pub use slot::Slot;
-pub use stats::Stats;
+pub use stats::{Count, Stats};
 
 /// When to poll again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -290,14 +290,17 @@ impl<'a, H: Host> Sender<'a, H> {
             })
     }
 
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn link(&self, index: u16) -> Option<&LinkSlot<H>> {
         self.links.as_slice().get(usize::from(index))
     }
 
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn link_mut(&mut self, index: u16) -> Option<&mut LinkSlot<H>> {
         self.links.as_mut_slice().get_mut(usize::from(index))
     }
 
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn slot_mut(&mut self, index: u16) -> Option<&mut Slot<H::Buf>> {
         self.slots.as_mut_slice().get_mut(usize::from(index))
     }

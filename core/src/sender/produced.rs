@@ -3,6 +3,7 @@
 //! Leaders that the answer names (KIP-951) are held until its end, because the brokers' addresses follow.
 use super::Sender;
 use super::links::At;
+use super::stats::Count;
 use crate::batch::meta::flag;
 use crate::cluster::topics::Hash;
 use crate::config::Acks;
@@ -233,14 +234,14 @@ impl<H: Host> Sender<'_, H> {
         partition.window.muted = true;
         partition.window.retry_at = Some(now.plus(wait));
         self.stats.retries += 1;
-        self.stats.record_retries += u64::from(count);
+        self.stats.record_retries += Count::from(count);
     }
 
     /// The answer is over.
     pub(super) fn produced(&mut self, index: u16, request: &Request, p: Produced, now: Millis) {
         let waited = u32::try_from(now.since(request.sent_at)).unwrap_or(0);
         self.stats.answers += 1;
-        self.stats.latency_ms += u64::from(waited);
+        self.stats.latency_ms += Count::from(waited);
         self.stats.latency_max_ms = self.stats.latency_max_ms.max(waited);
         // What the request carried and the answer did not name: nobody knows.
         if self.link(index).is_some() && request.batches > 0 {

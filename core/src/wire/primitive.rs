@@ -3,7 +3,7 @@
 //! A token is the least that is read at once, at most [`MAX_TOKEN`] bytes. Everything longer (texts, record
 //! sets, unknown tags) is passed on in the pieces in which it arrives.
 use super::varint;
-use nom::{IResult, bytes::streaming::take};
+use nom::{Err, IResult, Needed};
 
 /// Bytes of the longest token, a UUID. What is left over by "need more" is shorter.
 pub const MAX_TOKEN: usize = 16;
@@ -23,7 +23,9 @@ pub(super) enum Token {
 pub(super) fn token(token: Token, input: &[u8]) -> IResult<&[u8], i64, ()> {
     match token {
         Token::Int(width) => {
-            let (rest, bytes) = take(width)(input)?;
+            // nom's `take` would leave a panic in the program.
+            let (bytes, rest) =
+                input.split_at_checked(usize::from(width)).ok_or(Err::Incomplete(Needed::Unknown))?;
             Ok((rest, int(bytes)))
         }
         Token::Varint => {

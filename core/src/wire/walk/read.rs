@@ -1,7 +1,7 @@
 //! The bytes of a walk: tokens and pieces taken from the front of the input, never beyond the frame.
 use super::{Damage, Stop, Walker};
 use crate::wire::primitive::{Token, token};
-use nom::{Err, IResult, bytes::streaming::take};
+use nom::{Err, IResult, Needed};
 
 /// What fits into an int32.
 const MAX_LENGTH: u32 = 0x7fff_ffff;
@@ -36,9 +36,11 @@ impl Walker {
     }
 
     pub(super) fn uuid<'a>(&mut self, input: &mut &'a [u8]) -> Result<&'a [u8; 16], Stop> {
-        let bytes = self.read(input, take::<_, _, ()>(16usize))?;
-        // Always 16 bytes.
-        <&[u8; 16]>::try_from(bytes).map_err(|_| Damage::Truncated.into())
+        // nom's `take` splits where it has checked, and the compiler keeps the panic of a split that goes wrong.
+        self.read(input, |seen| match seen.split_first_chunk() {
+            Some((uuid, rest)) => Ok((rest, uuid)),
+            None => Err(Err::Incomplete(Needed::Unknown)),
+        })
     }
 
     /// One token, by one of nom's streaming parsers.
