@@ -17,6 +17,8 @@ pub struct ModelNet {
     pub write_limit: usize,
     /// At most so many bytes are given in one read.
     pub read_limit: usize,
+    /// Attempts to open a link.
+    pub dials: u32,
     /// Broker id of each port.
     pub ports: HashMap<u16, i32>,
     links: HashMap<LinkId, ConnectionId>,
@@ -31,7 +33,15 @@ impl ModelNet {
             ports.insert(9090 + n, i32::from(n));
         }
         let (write_limit, read_limit) = (usize::MAX, usize::MAX);
-        Self { cluster, now: 1_700_000_000_000, write_limit, read_limit, ports, links: HashMap::new() }
+        Self {
+            cluster,
+            now: 1_700_000_000_000,
+            write_limit,
+            read_limit,
+            dials: 0,
+            ports,
+            links: HashMap::new(),
+        }
     }
 
     /// Cuts every link, as a network may.
@@ -48,6 +58,7 @@ impl embedded_io::ErrorType for ModelNet {
 
 impl Transport for ModelNet {
     fn connect(&mut self, link: LinkId, to: Endpoint<'_>) -> Poll<Result<(), Self::Error>> {
+        self.dials += 1;
         let broker = self.ports.get(&to.port).copied();
         match broker.and_then(|broker| self.cluster.open(broker)) {
             Some(connection) => {

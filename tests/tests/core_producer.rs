@@ -9,6 +9,7 @@ use kurier_core::sender::Wake;
 use kurier_core::storage::{Memory, Storage};
 use kurier_core::time::Instant;
 use kurier_core::transport::Endpoint;
+use kurier_core::wire::ErrorCode;
 use kurier_tests::model_net::ModelNet;
 
 struct Bench {
@@ -155,4 +156,57 @@ fn more_brokers_than_links_and_more_partitions_than_slots_work() {
             (0..140_u32).filter(|n| n % 7 == partition).map(|n| n.to_be_bytes().to_vec()).collect();
         assert_eq!(bench.logged(partition.cast_signed()), expected);
     }
+}
+
+#[test]
+fn a_producer_that_was_throttled_and_retried_works_on_after_weeks() {
+    let mut bench = Bench::new(Storage::<2, 2, 4, 256>::new(), Config::new(SERVERS).linger_ms(0), 1, 1);
+    let topic = bench.producer.topic("lines", bench.now).unwrap();
+    let mut answers = 0;
+    bench.net.cluster.inject(move |request| {
+        answers += u32::from(request.api == 0);
+        let first = request.api == 0 && answers == 1;
+        first.then(|| kurier_broker::Fault {
+            throttle_ms: Some(50),
+            ..kurier_broker::Fault::refuse(ErrorCode::NOT_ENOUGH_REPLICAS)
+        })
+    });
+    bench.send(topic, Record::value(b"before"));
+    bench.finish();
+    assert_eq!((bench.delivered, bench.failed), (1, 0));
+    // In steps of a day, as a device that sleeps would come by.
+    for _ in 0..26 {
+        bench.turn();
+        bench.now = bench.now.plus_millis(86_400_000);
+        bench.net.now += 86_400_000;
+    }
+    bench.send(topic, Record::value(b"after"));
+    bench.finish();
+    assert_eq!((bench.delivered, bench.failed), (2, 0));
+    assert_eq!(bench.logged(0), [b"before".to_vec(), b"after".to_vec()]);
+}
+
+#[test]
+fn a_broker_that_is_away_for_longer_than_the_rebootstrap_trigger_is_found_again() {
+    let config = Config::new(SERVERS)
+        .metadata_rebootstrap_trigger_ms(1000)
+        .metadata_max_age_ms(1000)
+        .request_timeout_ms(500)
+        .linger_ms(0);
+    let mut bench = Bench::new(Storage::<2, 2, 4, 256>::new(), config, 1, 1);
+    let topic = bench.producer.topic("lines", bench.now).unwrap();
+    bench.send(topic, Record::value(b"before"));
+    bench.finish();
+    bench.net.cluster.kill(1);
+    bench.net.cut();
+    bench.send(topic, Record::value(b"during"));
+    let dials = bench.net.dials;
+    let away_until = bench.now.plus_millis(10_000);
+    while bench.now < away_until {
+        bench.turn();
+    }
+    assert!(bench.net.dials - dials < 100, "{} dials in ten seconds", bench.net.dials - dials);
+    bench.net.cluster.restart(1);
+    bench.finish();
+    assert_eq!((bench.delivered, bench.failed), (2, 0));
 }

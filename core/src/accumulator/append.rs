@@ -230,7 +230,7 @@ impl<H: Host> Accumulator<H> {
         let with_leader = (0..partitions).filter_map(|partition| {
             let queue = self.queue(self.slot(to.0, partition)?)?;
             let waiting = u16::try_from(queue.len()).unwrap_or(u16::MAX);
-            queue.has_leader.then_some(Candidate { partition, queue: waiting, slow: false })
+            queue.has_leader.then_some(Candidate { partition, queue: waiting, slow: queue.is_slow })
         });
         let count = partitions.cast_unsigned();
         let chosen = partitioner::choose(random, count, self.settings.adaptive, with_leader);

@@ -20,6 +20,8 @@ pub struct Queue<B> {
     pub(super) topic: u16,
     /// Whether the partition has a leader that is known.
     pub(super) has_leader: bool,
+    /// Whether its leader has taken nothing for `partitioner.availability.timeout.ms`.
+    pub(super) is_slow: bool,
     /// Partition number on the wire.
     pub(super) partition: i32,
     /// The batch that takes records.
@@ -32,7 +34,16 @@ pub struct Queue<B> {
 
 impl<B> Queue<B> {
     const fn new(topic: u16, partition: i32) -> Self {
-        Self { topic, has_leader: false, partition, open: None, head: NONE, tail: NONE, sealed: 0 }
+        Self {
+            topic,
+            has_leader: false,
+            is_slow: false,
+            partition,
+            open: None,
+            head: NONE,
+            tail: NONE,
+            sealed: 0,
+        }
     }
 
     /// Batches held, the open one included.
@@ -68,6 +79,14 @@ impl<H: Host> Accumulator<H> {
         }
         queue.has_leader = has_leader;
         true
+    }
+
+    /// Says whether the leader of `slot` has taken nothing for `partitioner.availability.timeout.ms`: records
+    /// without a key then go elsewhere, if there is an elsewhere.
+    pub fn set_slow(&mut self, slot: u16, is_slow: bool) {
+        if let Some(queue) = self.queue_mut(slot) {
+            queue.is_slow = is_slow;
+        }
     }
 
     /// Whether `slot` holds no batch.

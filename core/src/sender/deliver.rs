@@ -68,7 +68,8 @@ impl<H: Host> Sender<'_, H> {
 
     pub(super) fn free(&mut self, batch: H::Buf) {
         // There is a place for every buffer.
-        let _ = self.freed.push(batch);
+        let pushed = self.freed.push(batch);
+        debug_assert!(pushed.is_ok(), "a buffer without a place");
     }
 
     /// A batch is over: its delivery is to be told, unless it was.
@@ -89,7 +90,8 @@ impl<H: Host> Sender<'_, H> {
             Some(entry) => *entry = Finished::Owned(batch),
             None => {
                 // There is a place for every buffer.
-                let _ = self.finished.push(Finished::Owned(batch));
+                let pushed = self.finished.push(Finished::Owned(batch));
+                debug_assert!(pushed.is_ok(), "a delivery without a place");
             }
         }
     }
@@ -105,7 +107,8 @@ impl<H: Host> Sender<'_, H> {
             }
             if meta.flags & flag::QUEUED == 0 {
                 meta.flags |= flag::QUEUED;
-                let _ = self.finished.push(Finished::InFlight { slot, serial: meta.serial });
+                let pushed = self.finished.push(Finished::InFlight { slot, serial: meta.serial });
+                debug_assert!(pushed.is_ok(), "a delivery without a place");
             }
         }
     }

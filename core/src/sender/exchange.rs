@@ -100,6 +100,8 @@ impl<H: Host> Sender<'_, H> {
             let place = slot.place;
             if let Ok(index) = u16::try_from(index) {
                 append.assign(index, place.topic, place.partition, place.leader >= 0);
+                let leader = self.links.as_slice().iter().find(|link| link.link.node == place.leader);
+                append.set_slow(index, leader.is_some_and(|link| link.is_late));
             }
         }
         for (topic, known) in self.topics.iter() {
@@ -203,6 +205,7 @@ impl<H: Host> Sender<'_, H> {
         let known = self.find_link(leader);
         let Some(index) = known.or_else(|| self.wanted_link(leader, now)) else { return false };
         let settled = self.generation.identity.is_settled();
+        let patience = self.config.partitioner_availability_timeout_ms();
         let Some(place) = self.link_mut(index) else { return false };
         if !place.link.has_endpoint() {
             // Its address was not kept, or it is new.
@@ -216,7 +219,11 @@ impl<H: Host> Sender<'_, H> {
             return true;
         }
         place.starved = true;
+        let since = *place.waiting_since.get_or_insert(now);
+        let late = patience > 0 && !place.is_late && since.plus(patience).reached(now);
+        place.is_late |= late;
         let refused = place.link.state == Lifecycle::Up && !speaks;
+        self.changed |= late;
         if refused {
             self.refuse_version(append, slot);
         }
@@ -319,6 +326,8 @@ impl<H: Host> Sender<'_, H> {
         let Some(place) = self.links.as_mut_slice().get_mut(usize::from(index)) else { return };
         place.selected = total;
         place.served = true;
+        place.waiting_since = None;
+        self.changed |= core::mem::take(&mut place.is_late);
         let link = &mut place.link;
         if link.out.is_none() {
             link.begin(Call::Produce, i16::from(link.versions.produce), now, 0, slot);

@@ -336,7 +336,7 @@ impl<H: Host> Sender<'_, H> {
         if self.config.metadata_recovery() == crate::config::MetadataRecovery::None {
             return;
         }
-        for slot in self.links.as_mut_slice() {
+        for slot in self.links.as_mut_slice().iter_mut().filter(|slot| slot.link.node != BOOTSTRAP) {
             slot.link.retiring = true;
         }
         self.bootstrap_at = None;
@@ -344,6 +344,22 @@ impl<H: Host> Sender<'_, H> {
             place.leader = crate::cluster::place::NO_LEADER;
         }
         self.changed = true;
+    }
+
+    /// Forgets deadlines that have passed: instants compare by difference, so one that is kept for weeks would lie
+    /// ahead again.
+    pub(super) fn forget_passed(&mut self, now: Millis) {
+        for LinkSlot { link, .. } in self.links.as_mut_slice() {
+            link.throttled_until = link.throttled_until.filter(|until| !until.reached(now));
+            if link.state == Lifecycle::Down && link.due.reached(now) {
+                link.backing_off = false;
+            }
+        }
+        for slot in self.slots.as_mut_slice() {
+            slot.window.retry_at = slot.window.retry_at.filter(|at| !at.reached(now));
+        }
+        self.bootstrap_at = self.bootstrap_at.filter(|at| !at.reached(now));
+        self.identify_at = self.identify_at.filter(|at| !at.reached(now));
     }
 
     /// When the next link may be dialled again.

@@ -95,6 +95,10 @@ pub struct LinkSlot<H: Host> {
     starved: bool,
     /// It has sent batches since it was opened.
     served: bool,
+    /// Since when something ready for it could not be sent.
+    waiting_since: Option<Millis>,
+    /// That is longer than `partitioner.availability.timeout.ms`.
+    is_late: bool,
     /// It takes a request in the drain under way.
     marked: bool,
     /// Bytes of batches in the request that the drain makes up.
@@ -114,6 +118,8 @@ impl<H: Host> LinkSlot<H> {
             listed: false,
             starved: false,
             served: false,
+            waiting_since: None,
+            is_late: false,
             marked: false,
             selected: 0,
             full: false,

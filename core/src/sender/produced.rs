@@ -196,10 +196,17 @@ impl<H: Host> Sender<'_, H> {
     /// it knew: what may have been written cannot be sent again, the rest begins a new epoch.
     fn out_of_order(&mut self, slot: u16, at: usize, oldest: bool, error: ErrorCode, now: Millis) {
         let Some(partition) = self.slot_mut(slot) else { return };
+        let maybe = partition.window.get_mut(at).is_some_and(|b| b.meta().flags & flag::MAYBE != 0);
         if partition.window.gap {
+            // A broker that has forgotten the producer says nothing about what it has of it.
+            if maybe && error == ErrorCode::UNKNOWN_PRODUCER_ID {
+                return self.fail(slot, at, DeliveryError::Broker(error.0));
+            }
             for batch in partition.window.iter_mut() {
                 let meta = batch.meta_mut();
-                if meta.flags & (flag::IN_FLIGHT | flag::FAILED) == 0 {
+                if meta.flags & (flag::IN_FLIGHT | flag::FAILED) == 0
+                    && error == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
+                {
                     meta.flags &= !flag::MAYBE;
                 }
             }
@@ -208,7 +215,6 @@ impl<H: Host> Sender<'_, H> {
         if !oldest {
             return self.retry(slot, at, DeliveryError::Broker(error.0), now);
         }
-        let maybe = partition.window.get_mut(at).is_some_and(|b| b.meta().flags & flag::MAYBE != 0);
         if maybe || !self.config.idempotence() {
             return self.fail(slot, at, DeliveryError::Broker(error.0));
         }

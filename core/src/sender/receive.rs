@@ -53,6 +53,7 @@ impl<H: Host> Sender<'_, H> {
     fn receive(&mut self, now: Millis, net: &mut dyn Net, window: &mut [u8]) {
         self.more = false;
         self.next = None;
+        self.forget_passed(now);
         for slot in self.links.as_mut_slice() {
             slot.wanted = false;
         }

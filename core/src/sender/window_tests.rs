@@ -73,3 +73,12 @@ fn a_gap_is_asked_about_or_closed_but_never_jumped() {
     w.unstamp();
     assert!(w.iter().all(|batch| batch.meta().flags & flag::SEALED == 0));
 }
+
+#[test]
+fn a_deadline_that_was_kept_for_weeks_would_lie_ahead_again() {
+    // Why `forget_passed` exists: 2^31 ms are 24.8 days.
+    let mut w = window(&[flag::SEALED]);
+    w.retry_at = Some(NOW);
+    assert_eq!(w.next_to_resend(NOW), Some(0));
+    assert_eq!(w.next_to_resend(Millis(NOW.0.wrapping_add(1 << 31).wrapping_add(1))), None);
+}
