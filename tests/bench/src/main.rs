@@ -79,8 +79,13 @@ fn run(asked: &Asked) -> Result<(), Failure> {
         everything(asked, &clients, &kafka, &mut results)?;
     }
     results.headlines();
-    let text = if asked.json { results.json() } else { results.table() };
-    writeln!(std::io::stdout(), "{text}")?;
+    let table = results.table();
+    if asked.json {
+        eprintln!("{table}");
+        writeln!(std::io::stdout(), "{}", results.json())?;
+    } else {
+        writeln!(std::io::stdout(), "{table}")?;
+    }
     Ok(())
 }
 
