@@ -10,7 +10,7 @@ use kurier_core::wire::ErrorCode;
 use kurier_tests::kafka::{Admin, Kafka, Options, Partition, read};
 use kurier_tests::load::{Load, all_acknowledged, audit};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const PARTITIONS: u32 = 12;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -148,18 +148,26 @@ fn partitions_that_move_lose_and_double_nothing() {
 fn too_few_replicas_are_waited_for() {
     let cluster = Cluster::whole();
     let topic = cluster.topic("too-few", &[("min.insync.replicas", "3")]);
+    cluster.topic("hasty", &[("min.insync.replicas", "3")]);
     let load = Load::start(&cluster.config(), &topic, PARTITIONS);
     load.await_progress(PARTITIONS, "before");
     cluster.0.kill_node(3).unwrap();
     cluster.admin().await_topic(&topic, PATIENCE, |p| p.leader.is_some() && p.in_sync.len() == 2).unwrap();
 
-    // Who does not try again is told.
+    // Who does not try again is told. Just after the failure it may also hear that a leader has moved.
     let hasty = cluster.config().enable_idempotence(false).retries(0);
     let hasty = Producer::connect(&hasty).unwrap();
-    let refused = hasty.send(&topic, Record::value(b"00000000 hasty")).unwrap();
-    let refused = refused.wait_timeout(PATIENCE).unwrap().unwrap_err();
-    assert_eq!(refused.code().map(ErrorCode), Some(ErrorCode::NOT_ENOUGH_REPLICAS), "{refused}");
-    assert_eq!(refused.written(), Fate::NotWritten);
+    let begin = Instant::now();
+    loop {
+        let refused = hasty.send("hasty", Record::value(b"v")).unwrap();
+        let refused = refused.wait_timeout(PATIENCE).unwrap().unwrap_err();
+        if refused.code().map(ErrorCode) == Some(ErrorCode::NOT_ENOUGH_REPLICAS) {
+            assert_eq!(refused.written(), Fate::NotWritten);
+            break;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(20), "{refused}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
     hasty.close(PATIENCE).unwrap();
 
     // Two of three: there is no controller either.
@@ -169,5 +177,19 @@ fn too_few_replicas_are_waited_for() {
     cluster.0.start_node(3).unwrap();
     cluster.await_in_sync(&topic);
     load.await_progress(PARTITIONS, "all three again");
+    cluster.conclude(&topic, load);
+}
+
+#[test]
+fn a_first_broker_that_hangs_and_dies_is_passed_over() {
+    let cluster = Cluster::whole();
+    let topic = cluster.topic("first", &[]);
+    cluster.0.pause(1).unwrap();
+    let load = Load::start(&cluster.config().request_timeout_ms(1000).linger_ms(0), &topic, PARTITIONS);
+    std::thread::sleep(Duration::from_millis(300));
+    cluster.0.kill_node(1).unwrap();
+    let took = load.await_progress(PARTITIONS, "first broker killed");
+    assert!(took < Duration::from_secs(20), "others were there to ask: {took:?}");
+    cluster.0.start_node(1).unwrap();
     cluster.conclude(&topic, load);
 }
