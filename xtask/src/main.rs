@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 mod arguments;
 mod bench;
+mod coverage;
 mod demo;
 mod fuzz;
 mod kafka;
@@ -26,6 +27,7 @@ const COMMANDS: &[Command] = &[
     ("sim", sim::USAGE, sim::run),
     ("bench", bench::USAGE, bench::run),
     ("size", size::USAGE, size::run),
+    ("coverage", coverage::USAGE, coverage::run),
     ("layers", layers::USAGE, layers::run),
 ];
 
