@@ -83,7 +83,7 @@ pub(crate) struct Produce {
     #[arg(short = 'K', long, value_name = "SEP", value_parser = separator, allow_hyphen_values = true)]
     pub key_delimiter: Option<Separator>,
     /// Partition for every record that names none
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..))]
     pub partition: Option<i32>,
     /// A header on every record; may be repeated
     #[arg(short = 'H', long = "header", value_name = "NAME=VALUE", value_parser = key_value)]

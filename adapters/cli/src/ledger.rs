@@ -116,7 +116,8 @@ impl Ledger {
                 self.bury(asked, &error);
                 let name = error.code().map_or(error.name(), |code| ErrorCode(code).name());
                 let fate = error.written();
-                self.close_failed(place, error.topic(), asked, fate, name, &error.to_string());
+                let partition = error.partition().or(asked);
+                self.close_failed(place, error.topic(), partition, fate, name, &error.to_string());
             }
         }
     }
@@ -183,7 +184,7 @@ impl Ledger {
     fn bury(&self, asked: Option<i32>, error: &RecordError) {
         let partition = match error.cause() {
             Cause::TopicName(_) | Cause::TopicRefused(_) | Cause::Delivery(DeliveryError::Topic(_)) => None,
-            Cause::NoMetadata { .. } => asked,
+            Cause::NoMetadata { .. } | Cause::NoPartition { .. } => asked,
             _ => return,
         };
         locked(&self.dead).insert((error.topic().to_owned(), partition));
@@ -212,8 +213,11 @@ impl Ledger {
     pub(crate) fn untold(&self) -> Vec<String> {
         let failures = locked(&self.failures);
         let more = failures.iter().filter(|(_, count)| **count > TOLD);
-        more.map(|(name, count)| format!("{name}: {} more records like these", thousands(count - TOLD)))
-            .collect()
+        more.map(|(name, count)| match count - TOLD {
+            1 => format!("{name}: 1 more record like these"),
+            more => format!("{name}: {} more records like these", thousands(more)),
+        })
+        .collect()
     }
 
     /// Ends the report.

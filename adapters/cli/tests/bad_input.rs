@@ -32,7 +32,9 @@ fn bad_input_value_names_key_value_and_range() {
     produce("acks=2").expect(2).says(&["acks=2", "all, -1, 0, 1"]);
     produce("batch.size=-1").expect(2).says(&["batch.size=-1", "from 0"]);
     produce("linger.ms").expect(2).says(&["NAME=VALUE"]);
-    kurier(&["produce", "-b", "127.0.0.1", "-t", "t"], "").expect(2).says(&["no port in `127.0.0.1`"]);
+    kurier(&["produce", "-b", "127.0.0.1", "-t", "t"], "")
+        .expect(2)
+        .says(&["bootstrap.servers=127.0.0.1: allowed is a list", "`127.0.0.1` has no port"]);
     kurier(&["produce", "-t", "t"], "").expect(2).says(&["-b HOST:PORT"]);
 }
 
@@ -66,7 +68,7 @@ fn bad_input_usage_is_two_and_sends_nothing() {
     let bootstrap = server.bootstrap();
     for (args, part) in [
         (&["-t", "a b"][..], "topic `a b`"),
-        (&["-t", "t", "-p", "-1"], "-1"),
+        (&["-t", "t", "-p", "-1"], "-1 is not in 0..=2147483647"),
         (&["-t", "t", "-K", ""], "must not be empty"),
         (&["-t", "t", "-D", "\\q"], "a backslash is followed by"),
         (&["-t", "t", "-H", "novalue"], "NAME=VALUE"),
@@ -166,6 +168,17 @@ fn bad_input_topic_that_does_not_exist_does_not_stop_others() {
     assert_eq!(outcomes, ["written", "not-written", "not-written", "written", "not-written"], "{done:?}");
     assert!(done.took < Duration::from_secs(5), "only the first record of a missing topic waits: {done:?}");
     assert_eq!(values(&server, "t", 0), ["v", "v"]);
+}
+
+#[test]
+fn bad_input_partition_that_the_topic_does_not_have_is_named_with_how_many_there_are() {
+    let server = broker(3);
+    let bootstrap = server.bootstrap();
+    let args = [&["produce", "-b", &bootstrap, "-t", "t", "-p", "99", "--report", "-"], &SOON[..]].concat();
+    let done = kurier(&args, "a\nb\n").expect(1);
+    let report = done.report();
+    assert_eq!((&report[0]["partition"], &report[0]["error"]), (&99.into(), &"METADATA_TIMED_OUT".into()));
+    done.says(&["record 0", "no partition 99: the topic has 3", "stopped reading"]);
 }
 
 #[test]
@@ -346,5 +359,6 @@ fn bad_input_broker_dead_at_close() {
     let done = running.done().expect(1);
     let outcomes: Vec<_> = done.report().iter().map(|line| line["outcome"].clone()).collect();
     assert_eq!(outcomes, ["written", "not-written", "not-written"], "{done:?}");
+    assert!(done.report().iter().all(|line| line["partition"] == 0), "{done:?}");
     done.says(&["record 1 (stdin line 2)", "1 written, 2 not written"]);
 }

@@ -134,7 +134,10 @@ impl Shared {
                 Step::Refused(refusal) => return Err(refusal.for_caller(patience)),
                 Step::Make(bytes) => attempt.mine = Some(HeapBuf::new(bytes)),
                 Step::Memory(id) => attempt.mine = self.wait_for_memory(id, deadline)?,
-                Step::Metadata(id) => self.wait_for_metadata(id, deadline)?,
+                Step::Metadata(id) => {
+                    self.wait_for_metadata(id, deadline)
+                        .map_err(|late| self.in_full(late, attempt.name, attempt.record.partition))?;
+                }
             }
             attempt.has_waited = true;
             attempt.now = self.clock.now();
@@ -181,6 +184,21 @@ impl Shared {
         };
         self.append.lock().asks.leave(id);
         waited
+    }
+
+    /// Tells a partition that is not there from a topic that is not there.
+    fn in_full(&self, refusal: Refusal, name: &str, asked: Option<i32>) -> Refusal {
+        let mut append = self.append.lock();
+        let topic = append.topics.find(name);
+        let known = topic.and_then(|topic| append.accumulator.partitions(topic));
+        match (refusal, asked, known.and_then(|count| u32::try_from(count).ok())) {
+            (Refusal::Record(Cause::NoMetadata { waited_ms }), Some(partition), Some(partitions))
+                if partitions > 0 && u32::try_from(partition).is_ok_and(|asked| asked >= partitions) =>
+            {
+                Refusal::Record(Cause::NoPartition { partition, partitions, waited_ms })
+            }
+            _ => refusal,
+        }
     }
 
     fn park(&self, deadline: Deadline) -> Result<(), Refusal> {

@@ -44,7 +44,7 @@ impl Ended {
                 value_size: size(facts.value_size),
             }),
             Outcome::Failed { error, written } => {
-                Err(RecordError::delivery(Arc::clone(&self.topic), error, written)
+                Err(RecordError::delivery(Arc::clone(&self.topic), self.partition, error, written)
                     .with_detail(self.detail.clone()))
             }
         }
@@ -294,6 +294,8 @@ mod tests {
         let ended = Ended { outcome: verdicts[1], verdicts: Some(verdicts.into()), ..written() };
         assert_eq!(ended.of(0, FACTS).unwrap_err().code(), Some(87));
         assert_eq!(ended.of(1, FACTS).unwrap_err().name(), "BATCH_REJECTED");
+        assert_eq!(ended.of(1, FACTS).unwrap_err().partition(), Some(2));
+        assert_eq!(Ended::lost().of(0, FACTS).unwrap_err().partition(), None);
         // More records than verdicts: the batch's own.
         assert_eq!(ended.of(2, FACTS).unwrap_err().name(), "BATCH_REJECTED");
     }

@@ -28,6 +28,7 @@ pub struct RecordMetadata {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordError {
     topic: Arc<str>,
+    partition: Option<i32>,
     cause: Cause,
     written: Fate,
     /// What the broker said, or what stands between us and it.
@@ -51,9 +52,18 @@ pub enum Cause {
     TopicName(TopicError),
     /// The cluster refuses the topic: Kafka's error code.
     TopicRefused(i16),
-    /// The topic, or the record's partition of it, did not appear in the cluster's metadata in time.
+    /// The topic did not appear in the cluster's metadata in time.
     NoMetadata {
         /// How long the call waited, ms: `max.block.ms`, or 0 where it may not wait.
+        waited_ms: u32,
+    },
+    /// The topic has fewer partitions than the record asks for, and did not get more in time.
+    NoPartition {
+        /// The partition that the record asks for.
+        partition: i32,
+        /// How many the topic has: they are from 0 to one less.
+        partitions: u32,
+        /// How long the call waited, ms: `max.block.ms`.
         waited_ms: u32,
     },
     /// No memory became free in time.
@@ -67,11 +77,17 @@ pub enum Cause {
 
 impl RecordError {
     pub(crate) const fn refused(topic: Arc<str>, cause: Cause) -> Self {
-        Self { topic, cause, written: Fate::NotWritten, detail: None }
+        Self { topic, partition: None, cause, written: Fate::NotWritten, detail: None }
     }
 
-    pub(crate) const fn delivery(topic: Arc<str>, error: DeliveryError, written: Fate) -> Self {
-        Self { topic, cause: Cause::Delivery(error), written, detail: None }
+    pub(crate) const fn delivery(
+        topic: Arc<str>,
+        partition: i32,
+        error: DeliveryError,
+        written: Fate,
+    ) -> Self {
+        let partition = if partition < 0 { None } else { Some(partition) };
+        Self { topic, partition, cause: Cause::Delivery(error), written, detail: None }
     }
 
     /// The same with what else is known about it.
@@ -82,6 +98,11 @@ impl RecordError {
     /// The topic the record was for.
     pub fn topic(&self) -> &str {
         &self.topic
+    }
+
+    /// The partition that its batch was for; `None` if it was never put into a batch.
+    pub const fn partition(&self) -> Option<i32> {
+        self.partition
     }
 
     /// What stood in the way.
@@ -109,7 +130,7 @@ impl RecordError {
             Cause::TooLarge { .. } => "RECORD_TOO_LARGE",
             Cause::TopicName(_) => "INVALID_TOPIC_NAME",
             Cause::TopicRefused(_) => "TOPIC_REFUSED",
-            Cause::NoMetadata { .. } => "METADATA_TIMED_OUT",
+            Cause::NoMetadata { .. } | Cause::NoPartition { .. } => "METADATA_TIMED_OUT",
             Cause::NoMemory { .. } => "BUFFER_EXHAUSTED",
             Cause::Refused(_) => "PRODUCER_CLOSED",
         }
@@ -138,7 +159,11 @@ impl fmt::Display for RecordError {
             Cause::TopicRefused(code) => write!(f, "the cluster refuses the topic with error {code}")?,
             Cause::NoMetadata { waited_ms } => write!(
                 f,
-                "not in the cluster's metadata after {waited_ms} ms (max.block.ms): is a broker reachable, does the topic have this partition?"
+                "not in the cluster's metadata after {waited_ms} ms (max.block.ms): is a broker reachable, does the topic exist?"
+            )?,
+            Cause::NoPartition { partition, partitions, waited_ms } => write!(
+                f,
+                "there is no partition {partition}: the topic has {partitions}, counted from 0, also after {waited_ms} ms (max.block.ms)"
             )?,
             Cause::NoMemory { waited_ms } => {
                 write!(f, "no memory became free within {waited_ms} ms (max.block.ms, buffer.memory)")?;
@@ -177,7 +202,7 @@ mod tests {
 
     #[test]
     fn an_error_names_the_topic_the_reason_and_whether_it_may_be_in_the_log() {
-        let error = RecordError::delivery("orders".into(), DeliveryError::Broker(6), Fate::MaybeWritten);
+        let error = RecordError::delivery("orders".into(), 3, DeliveryError::Broker(6), Fate::MaybeWritten);
         let text = error.to_string();
         assert!(
             text.contains("orders") && text.contains("maybe-written") && text.contains("error 6"),
@@ -189,5 +214,8 @@ mod tests {
         let error = RecordError::refused("o".into(), Cause::NoMetadata { waited_ms: 60_000 });
         assert!(error.to_string().contains("60000 ms"));
         assert_eq!((error.name(), error.written()), ("METADATA_TIMED_OUT", Fate::NotWritten));
+        let cause = Cause::NoPartition { partition: 99, partitions: 3, waited_ms: 7 };
+        let error = RecordError::refused("o".into(), cause).to_string();
+        assert!(error.contains("no partition 99: the topic has 3"), "{error}");
     }
 }

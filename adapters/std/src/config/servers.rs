@@ -17,12 +17,12 @@ pub(super) const ALLOWED: &str =
 /// The servers of `list` without repetition, and the entries that were repeated.
 ///
 /// # Errors
-/// What is wrong with which entry.
+/// What is allowed, and what is wrong with which entry.
 pub(super) fn parse(list: &str) -> Result<(Vec<Server>, Vec<&str>), String> {
     let mut servers: Vec<Server> = Vec::new();
     let mut repeated = Vec::new();
     for entry in list.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
-        let server = one(entry).map_err(|reason| format!("{reason} in `{entry}`; {ALLOWED}"))?;
+        let server = one(entry).map_err(|reason| format!("{ALLOWED}; `{entry}` {reason}"))?;
         if servers.iter().any(|s| s.port == server.port && s.host.eq_ignore_ascii_case(&server.host)) {
             repeated.push(entry);
         } else {
@@ -36,40 +36,40 @@ fn one(entry: &str) -> Result<Server, &'static str> {
     let address = match entry.split_once("://") {
         // Copied from a broker's `listeners`; Java takes it as well.
         Some((scheme, address)) if scheme.eq_ignore_ascii_case("plaintext") => address,
-        Some(_) => return Err("no URL is allowed"),
+        Some(_) => return Err("is a URL"),
         None => entry,
     };
     let (host, port) = match address.strip_prefix('[') {
         Some(rest) => {
-            let (host, rest) = rest.split_once(']').ok_or("a bracket is not closed")?;
+            let (host, rest) = rest.split_once(']').ok_or("has a bracket that is not closed")?;
             if host.parse::<std::net::Ipv6Addr>().is_err() && !host.contains('%') {
-                return Err("no IPv6 address between the brackets");
+                return Err("has no IPv6 address between its brackets");
             }
-            (host, rest.strip_prefix(':').ok_or("no port")?)
+            (host, rest.strip_prefix(':').ok_or("has no port")?)
         }
         None => {
-            let (host, port) = address.rsplit_once(':').ok_or("no port")?;
+            let (host, port) = address.rsplit_once(':').ok_or("has no port")?;
             if host.contains(':') {
-                return Err("an IPv6 address without brackets");
+                return Err("is an IPv6 address without brackets");
             }
             let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '%');
             if !host.chars().all(legal) {
-                return Err("a host with an illegal character");
+                return Err("has a host with an illegal character");
             }
             (host, port)
         }
     };
     if host.is_empty() {
-        return Err("no host");
+        return Err("has no host");
     }
     if host.len() > 255 {
-        return Err("a host of more than 255 bytes");
+        return Err("has a host of more than 255 bytes");
     }
     // `parse` alone would take a sign.
     let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
     match port.parse() {
         Ok(number) if digits && number > 0 => Ok(Server { host: host.to_owned(), port: number }),
-        _ => Err("a bad port"),
+        _ => Err("has no port from 1 to 65535"),
     }
 }
 
@@ -89,24 +89,24 @@ mod tests {
     #[test]
     fn a_bad_entry_is_named_with_its_reason() {
         for (list, reason) in [
-            ("ok:1,nope", "no port in `nope`"),
-            ("nope:", "a bad port"),
-            ("nope:0", "a bad port"),
-            ("nope:65536", "a bad port"),
-            ("nope:+90", "a bad port"),
-            ("nope:9a", "a bad port"),
-            (":9092", "no host"),
+            ("ok:1,nope", "; `nope` has no port"),
+            ("nope:", "`nope:` has no port from 1"),
+            ("nope:0", "`nope:0` has no port from 1"),
+            ("nope:65536", "has no port from 1 to 65535"),
+            ("nope:+90", "has no port from 1 to 65535"),
+            ("nope:9a", "has no port from 1 to 65535"),
+            (":9092", "has no host"),
             ("::1:9092", "without brackets"),
             ("[::1:9092", "not closed"),
-            ("[::1]", "no port"),
-            ("[zz]:1", "no IPv6"),
-            ("http://a:1", "no URL"),
+            ("[::1]", "has no port"),
+            ("[zz]:1", "has no IPv6 address between"),
+            ("http://a:1", "is a URL"),
             ("a b:1", "illegal character"),
             ("", "a list of host:port"),
             (" , ,", "a list of host:port"),
         ] {
             let error = parse(list).unwrap_err();
-            assert!(error.contains(reason), "{list}: {error}");
+            assert!(error.starts_with(ALLOWED) && error.contains(reason), "{list}: {error}");
         }
     }
 }
