@@ -83,7 +83,8 @@ fn an_interrupt_ends_the_wait_for_a_report_that_nobody_reads() {
     assert!(made.success());
     let running = start(&["produce", "-b", "127.0.0.1:1", "-t", "t", "--report", &pipe]);
     std::thread::sleep(Duration::from_millis(500));
-    running.signal(Signal::INT);
+    // Not SIGINT: under a shell in the background that one is ignored until somebody asks for it.
+    running.signal(Signal::TERM);
     assert!(running.wait().took < Duration::from_secs(10));
 }
 
