@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 mod base64;
 mod json;
 mod split;
+mod strict;
 
 /// A record as the input describes it.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -105,15 +105,9 @@ pub(crate) fn run(args: args::Perf) -> Result<Status, Error> {
 
     let usage = Usage::now().since(&used);
     let latencies = load.latencies.snapshot();
-    let figures = Figures {
-        records: load.sent.load(Ordering::Relaxed),
-        size: load.size,
-        errors,
-        seconds,
-        latencies,
-        usage,
-        metrics,
-    };
+    let records = load.sent.load(Ordering::Relaxed);
+    let not_tried = args.num_records.saturating_sub(records);
+    let figures = Figures { records, not_tried, size: load.size, errors, seconds, latencies, usage, metrics };
     setup::print(&if args.json { figures.json() } else { figures.text() })?;
     if let Some(path) = &args.plot {
         let title = format!("kurier perf: {} records of {} bytes", thousands(figures.records), figures.size);
@@ -122,6 +116,13 @@ pub(crate) fn run(args: args::Perf) -> Result<Status, Error> {
     }
     if let Some(refusal) = load.refusal.lock().unwrap_or_else(PoisonError::into_inner).take() {
         talk::say(format_args!("error: {refusal}"));
+        if not_tried > 0 {
+            talk::say(format_args!(
+                "{} of {} records were not tried: they would meet the same",
+                thousands(not_tried),
+                thousands(args.num_records)
+            ));
+        }
         for line in link::explain(&first, &settings.bootstrap) {
             talk::say(format_args!("no broker was reached; {line}"));
         }
@@ -251,8 +252,9 @@ impl Watch {
                 Err(_) => course.note(self.begin.elapsed().as_secs_f64(), self.load.latencies.snapshot()),
             }
             if until.is_some_and(|until| Instant::now() > until) {
-                talk::say("stopped with records that nobody knows the end of");
-                return (interrupts, (0, Vec::new()));
+                let open = self.open();
+                talk::say(format_args!("stopped; nobody knows the end of {} records", thousands(open)));
+                return (interrupts, (open, Vec::new()));
             }
             progress.show(|| self.line());
         }
@@ -267,6 +269,11 @@ impl Watch {
             talk::say(format_args!("error: cannot start a thread: {error}"));
             drop(self.events.send(Event::Finished((1, Vec::new()))));
         }
+    }
+
+    /// Records that were sent and whose end is not known.
+    fn open(&self) -> u64 {
+        self.load.sent.load(Ordering::Relaxed).saturating_sub(self.load.latencies.snapshot().count())
     }
 
     fn line(&self) -> String {

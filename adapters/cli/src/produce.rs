@@ -1,7 +1,7 @@
 //! `kurier produce`: records from files or stdin to a topic.
 //!
 //! A thread reads and sends; it may hang in a read, or wait for memory. The main thread waits for what happens
-//! (end of input, an interrupt, a report that cannot be written) and closes the producer, on a thread of its
+//! (end of input, an interrupt) and closes the producer, on a thread of its
 //! own, so that a second interrupt is always heard.
 use crate::args;
 use crate::exit::{Error, Status};
@@ -27,7 +27,8 @@ const ABORT: Duration = Duration::from_secs(2);
 /// What the main thread waits for.
 enum Event {
     Interrupt,
-    ReportBroken,
+    /// Why the report cannot be written any more.
+    ReportBroken(String),
     InputEnded(FeedEnd),
     Closed(Result<(), String>, std::io::Result<()>),
 }
@@ -111,7 +112,7 @@ fn prepare(args: args::Produce, max_record: usize) -> Result<(Input, Feed), Erro
 
 fn report(path: Option<&std::path::Path>, events: Sender<Event>) -> Result<Option<Report>, Error> {
     let Some(path) = path else { return Ok(None) };
-    Report::create(path, move || drop(events.send(Event::ReportBroken)))
+    Report::create(path, move |error| drop(events.send(Event::ReportBroken(error.to_string()))))
         .map(Some)
         .map_err(|error| Error::usage(format!("--report {}: {error}", path.display())))
 }
@@ -136,6 +137,8 @@ struct Ending {
     input: Option<FeedEnd>,
     closed: Option<Result<(), String>>,
     report: Option<std::io::Result<()>>,
+    /// That the report is not complete was said.
+    report_told: bool,
 }
 
 impl Run {
@@ -181,7 +184,11 @@ impl Run {
                     let _unheard = std::thread::Builder::new().spawn(move || producer.abort());
                 }
             }
-            Event::ReportBroken => self.close(ending),
+            // Records are worth more than their report: reading and sending go on.
+            Event::ReportBroken(error) => {
+                ending.report_told = true;
+                tell_report(&error);
+            }
             Event::InputEnded(end) => {
                 ending.input = Some(end);
                 self.close(ending);
@@ -240,6 +247,12 @@ impl Run {
     fn conclude(&self, ending: &Ending, talk: args::Talk, watched: bool) -> Status {
         let counts = self.ledger.counts();
         let mut status = Status::Written;
+        if let Some(Err(error)) = &ending.report {
+            status = Status::Failed;
+            if !ending.report_told {
+                tell_report(error);
+            }
+        }
         let mut fail = |message: &dyn std::fmt::Display| {
             talk::say(format_args!("error: {message}"));
             status = Status::Failed;
@@ -247,9 +260,6 @@ impl Run {
         self.ledger.untold().iter().for_each(talk::say);
         if let Some(problem) = ending.input.as_ref().and_then(|input| input.problem.as_ref()) {
             fail(problem);
-        }
-        if let Some(Err(error)) = &ending.report {
-            fail(&format_args!("the report is not complete: {error}; the records are not affected"));
         }
         if let Some(Err(error)) = &ending.closed {
             fail(error);
@@ -270,11 +280,18 @@ impl Run {
             status = Status::Interrupted;
         }
         if skipped > 0 {
-            talk::say(format_args!("{skipped} lines that could not be read were skipped"));
+            talk::say(match skipped {
+                1 => "1 line that could not be read was skipped".to_owned(),
+                _ => format!("{skipped} lines that could not be read were skipped"),
+            });
         }
         if !talk.quiet && (status != Status::Written || watched || talk.verbose > 0) {
             talk::say(counts.text());
         }
         status
     }
+}
+
+fn tell_report(error: &dyn std::fmt::Display) {
+    talk::say(format_args!("error: the report is not complete: {error}; the records are not affected"));
 }

@@ -70,7 +70,7 @@ struct Shared {
     /// Room again, or broken.
     emptied: Condvar,
     /// Called once, when a write fails.
-    alarm: Box<dyn Fn() + Send + Sync>,
+    alarm: Box<dyn Fn(&io::Error) + Send + Sync>,
 }
 
 impl Shared {
@@ -90,13 +90,19 @@ impl Report {
     ///
     /// # Errors
     /// The file cannot be created, or there is no thread to write it.
-    pub(crate) fn create(path: &Path, alarm: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
+    pub(crate) fn create(
+        path: &Path,
+        alarm: impl Fn(&io::Error) + Send + Sync + 'static,
+    ) -> io::Result<Self> {
         let out: Box<dyn Write + Send> =
             if path.as_os_str() == "-" { Box::new(io::stdout()) } else { Box::new(File::create(path)?) };
         Self::to(out, alarm)
     }
 
-    fn to(out: Box<dyn Write + Send>, alarm: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
+    fn to(
+        out: Box<dyn Write + Send>,
+        alarm: impl Fn(&io::Error) + Send + Sync + 'static,
+    ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             filled: Condvar::new(),
@@ -164,11 +170,11 @@ fn write(out: Box<dyn Write + Send>, shared: &Shared) {
         if let Err(error) = written {
             let mut queue = shared.queue();
             queue.broken = true;
-            queue.failed = Some(error);
             queue.entries = Vec::new();
             drop(queue);
             shared.emptied.notify_all();
-            (shared.alarm)();
+            (shared.alarm)(&error);
+            shared.queue().failed = Some(error);
             // What the buffer holds must not be tried once more when it is dropped.
             let _unwritten = out.into_parts();
             return;
@@ -207,7 +213,7 @@ mod tests {
     #[test]
     fn a_line_is_json_with_the_documented_members() {
         let memory = Memory::default();
-        let report = Report::to(Box::new(memory.clone()), || {}).unwrap();
+        let report = Report::to(Box::new(memory.clone()), |_| {}).unwrap();
         report.push(entry(0));
         report.push(Entry {
             topic: "a\"b".into(),
@@ -236,7 +242,7 @@ mod tests {
     fn bad_input_a_full_disk_is_told_once_and_never_blocks_the_sender() {
         let alarms = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&alarms);
-        let report = Report::create(Path::new("/dev/full"), move || {
+        let report = Report::create(Path::new("/dev/full"), move |_| {
             counter.fetch_add(1, Ordering::SeqCst);
         })
         .unwrap();
@@ -263,7 +269,7 @@ mod tests {
             }
         }
         let written = Arc::new(AtomicUsize::new(0));
-        let report = Report::to(Box::new(Slow(Arc::clone(&written))), || {}).unwrap();
+        let report = Report::to(Box::new(Slow(Arc::clone(&written))), |_| {}).unwrap();
         for n in 0..4 * QUEUE as u64 {
             report.wait_for_room();
             report.push(entry(n));

@@ -251,7 +251,7 @@ fn bad_input_lines_that_are_no_records_stop_or_are_skipped() {
         assert_eq!(values(&server, "t", 0), good[..1], "what was accepted is delivered");
         let done = kurier(&[&base[..], &["--skip-bad-lines"]].concat(), input).expect(0);
         assert_eq!(done.report().len(), 2);
-        done.says(&[part, "1 lines that could not be read were skipped"]);
+        done.says(&[part, "1 line that could not be read was skipped"]);
         assert_eq!(values(&server, "t", 0)[1..], good);
         // Before anything was sent, it is wrong usage.
         let first: &[u8] = if args[0] == "-K" { b"bad\n" } else { b"{\n" };
@@ -332,7 +332,8 @@ fn bad_input_full_disk_under_the_report() {
     let done = done.says(&["the report is not complete", "No space left", "written"]);
     let held = values(&server, "t", 0).len();
     let counted = common::number_before(&done.err, " written");
-    assert_eq!(held, counted, "every accepted record is delivered and counted: {done:?}");
+    assert_eq!((held, counted), (200_000, 200_000), "all is read, delivered and counted: {done:?}");
+    assert_eq!(done.err.matches("the report is not complete").count(), 1, "{done:?}");
 }
 
 #[test]
@@ -341,9 +342,12 @@ fn bad_input_closed_pipe_under_the_report() {
     let mut running = start(&["produce", "-b", &server.bootstrap(), "-t", "t", "--report", "-"]);
     running.close_stdout();
     running.write(b"a\nb\n");
-    // It does not wait for more input than it needs to notice.
-    let done = running.wait().expect(1).says(&["the report is not complete", "Broken pipe"]);
-    assert_eq!(values(&server, "t", 0).len(), common::number_before(&done.err, " written"));
+    until("the first records", || values(&server, "t", 0).len() == 2);
+    std::thread::sleep(Duration::from_millis(200));
+    running.write(b"c\n");
+    let done = running.done().expect(1).says(&["the report is not complete", "Broken pipe"]);
+    assert_eq!(values(&server, "t", 0), ["a", "b", "c"], "a broken report does not stop the input");
+    assert_eq!(common::number_before(&done.err, " written"), 3);
 }
 
 #[test]
@@ -358,7 +362,11 @@ fn bad_input_broker_dead_at_close() {
     running.write(b"b\nc\n");
     let done = running.done().expect(1);
     let outcomes: Vec<_> = done.report().iter().map(|line| line["outcome"].clone()).collect();
-    assert_eq!(outcomes, ["written", "not-written", "not-written"], "{done:?}");
+    // A request that left just before the broker's end was heard of may have arrived.
+    assert!(
+        outcomes[0] == "written" && outcomes[1..].iter().all(|outcome| *outcome != "written"),
+        "{done:?}"
+    );
     assert!(done.report().iter().all(|line| line["partition"] == 0), "{done:?}");
-    done.says(&["record 1 (stdin line 2)", "1 written, 2 not written"]);
+    done.says(&["record 1 (stdin line 2)", "1 written, "]);
 }

@@ -87,6 +87,21 @@ fn perf_counts_errors_and_fails() {
 }
 
 #[test]
+fn bad_input_perf_without_a_broker_says_how_many_records_were_not_tried() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address = format!("127.0.0.1:{port}");
+    let soon = ["-X", "max.block.ms=500"];
+    let done = perf(&address, &[&soon[..], &["--json"]].concat()).expect(1);
+    let figures: Value = serde_json::from_str(&done.out).unwrap();
+    let counts = ["records", "errors", "not_tried", "bytes"].map(|name| figures[name].as_u64().unwrap());
+    assert_eq!(counts, [1, 1, 4999, 0], "{figures}");
+    assert_eq!(figures["records_per_second"], 0.0, "what is not written is no throughput: {figures}");
+    done.says(&["4,999 of 5,000 records were not tried", "no broker was reached"]);
+    let done = perf(&address, &soon).expect(1);
+    assert!(done.out.contains(": 0 written, 1 error, 0 retries, 4,999 not tried"), "{done:?}");
+}
+
+#[test]
 fn perf_is_interrupted() {
     let server = broker(1);
     let args = [

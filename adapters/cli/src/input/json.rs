@@ -1,7 +1,7 @@
 //! One JSON object a line: `{"topic"?, "key"?, "value", "headers"?: [["name", "value"|null], ...],
 //! "partition"?, "timestamp"?}`. A string is UTF-8 text, `{"base64": "..."}` stands for bytes, `null` is null.
-use super::{Draft, base64};
-use serde_json::{Map, Value};
+use super::{Draft, base64, strict::Strict};
+use serde_json::{Map, Value, error::Category};
 
 /// The record that a line describes.
 ///
@@ -10,9 +10,11 @@ use serde_json::{Map, Value};
 pub(crate) fn record(line: &[u8]) -> Result<Draft<'static>, String> {
     let text = std::str::from_utf8(line)
         .map_err(|error| format!("not UTF-8 from byte {} on", error.valid_up_to()))?;
-    let Value::Object(mut object) =
-        serde_json::from_str(text).map_err(|error| format!("not JSON: {}", without_line(&error)))?
-    else {
+    let Strict(value) = serde_json::from_str(text).map_err(|error| match error.classify() {
+        Category::Data => without_line(&error),
+        _ => format!("not JSON: {}", without_line(&error)),
+    })?;
+    let Value::Object(mut object) = value else {
         return Err("not a JSON object".to_owned());
     };
     let topic = match object.remove("topic") {
@@ -33,12 +35,14 @@ pub(crate) fn record(line: &[u8]) -> Result<Draft<'static>, String> {
         Some(Value::Array(headers)) => headers.into_iter().map(header).collect::<Result<_, _>>()?,
         Some(_) => return Err(HEADERS.to_owned()),
     };
-    match object.keys().next() {
-        Some(name) => Err(format!(
-            "unknown member {name:?}; known are topic, key, value, headers, partition and timestamp"
-        )),
-        None => Ok(Draft { topic, key, value, headers, partition, timestamp }),
-    }
+    let unknown: Vec<String> = object.keys().map(|name| format!("{name:?}")).collect();
+    let members = match unknown.len() {
+        0 => return Ok(Draft { topic, key, value, headers, partition, timestamp }),
+        1 => "member",
+        _ => "members",
+    };
+    let unknown = unknown.join(", ");
+    Err(format!("unknown {members} {unknown}; known are topic, key, value, headers, partition and timestamp"))
 }
 
 const HEADERS: &str = "\"headers\" must be an array of [\"name\", value]";
@@ -115,6 +119,9 @@ mod tests {
             (b"{\"value\": {\"base64\": \"?\"}}", "\"value\" is not base64"),
             (b"{\"value\": {\"hex\": \"00\"}}", "must be {\"base64\""),
             (b"{\"value\": \"\", \"vlaue\": \"\"}", "unknown member \"vlaue\""),
+            (b"{\"value\": 1, \"b\": 2, \"value\": 3}", "the member \"value\" is there twice at column"),
+            (b"{\"value\": {\"base64\": \"\", \"base64\": \"\"}}", "the member \"base64\" is there twice"),
+            (b"{\"value\": \"\", \"b\": 1, \"a\": 2}", "unknown members \"a\", \"b\"; known are"),
             (b"{\"value\": \"\", \"partition\": -1}", "\"partition\" must be a whole number from 0"),
             (b"{\"value\": \"\", \"partition\": 2147483648}", "2147483647"),
             (b"{\"value\": \"\", \"timestamp\": 1.5}", "\"timestamp\" must be a whole number"),
