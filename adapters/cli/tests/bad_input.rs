@@ -368,5 +368,8 @@ fn bad_input_broker_dead_at_close() {
         "{done:?}"
     );
     assert!(done.report().iter().all(|line| line["partition"] == 0), "{done:?}");
+    let warnings =
+        done.err.lines().filter(|line| line.contains("warning: ") && line.contains("cannot be reached"));
+    assert_eq!(warnings.count(), 1, "an outage is told once: {done:?}");
     done.says(&["record 1 (stdin line 2)", "1 written, "]);
 }

@@ -10,7 +10,7 @@ use crate::memory::Chores;
 use crate::metrics::Published;
 use crate::net::{Sockets, WAKER};
 use crate::shared::{Closing, End, Shared};
-use crate::trouble::in_words;
+use crate::trouble::{Told, in_words};
 use kurier_core::config::Checked;
 use kurier_core::delivery::{Delivery, message, rejected};
 use kurier_core::error::{DeliveryError, Outcome};
@@ -70,6 +70,9 @@ struct IoThread<'a> {
     /// What was wrong with a link last, if none is up since, and in words.
     trouble: Option<Trouble>,
     trouble_in_words: Option<Arc<str>>,
+    told: Told,
+    /// A trouble was told, and its end was not.
+    in_trouble: bool,
 }
 
 /// Tells those who wait that nobody will serve them any more, however the thread ends.
@@ -141,6 +144,8 @@ impl<'a> IoThread<'a> {
             failed: None,
             trouble: None,
             trouble_in_words: None,
+            told: Told::default(),
+            in_trouble: false,
         }
     }
 
@@ -149,7 +154,7 @@ impl<'a> IoThread<'a> {
         self.shared.bell.hear();
         let now = self.shared.clock.now();
         self.sender.poll_receive(now, net, &mut self.window);
-        self.note_trouble(net);
+        self.note_trouble(now, net);
         self.complete();
         let was_failed = self.failed.is_some();
         let over = self.exchange(now);
@@ -175,16 +180,24 @@ impl<'a> IoThread<'a> {
     }
 
     /// Looks whether the way to the cluster is clear, and says so when that changes.
-    fn note_trouble(&mut self, net: &mut Sockets) {
-        let now = self.sender.trouble();
-        if now.map(|(trouble, _)| trouble) == self.trouble {
+    fn note_trouble(&mut self, now: Instant, net: &mut Sockets) {
+        let current = self.sender.trouble();
+        // What the system said is of the latest attempt only if it is taken at every look.
+        let failure = net.take_failure();
+        let said = current.and_then(|(_, to)| failure.as_ref()?.of(to));
+        let trouble = current.map(|(trouble, _)| trouble);
+        if trouble == self.trouble && (trouble.is_none() || said.is_none()) {
             return;
         }
-        self.trouble = now.map(|(trouble, _)| trouble);
-        self.trouble_in_words = now.map(|(trouble, to)| in_words(trouble, to, net.take_failure().as_deref()));
-        match &self.trouble_in_words {
-            Some(words) => log::warn!("{words}"),
-            None => log::info!("connected"),
+        self.trouble = trouble;
+        self.trouble_in_words = current.map(|(trouble, to)| in_words(trouble, to, said));
+        match (current, &self.trouble_in_words) {
+            (Some((trouble, to)), Some(words)) if self.told.is_news(trouble, to, now) => {
+                log::warn!("{words}");
+                self.in_trouble = true;
+            }
+            (None, _) if std::mem::take(&mut self.in_trouble) => log::info!("connected"),
+            _ => {}
         }
         self.shared.counters.set_trouble(self.trouble_in_words.clone());
     }

@@ -45,6 +45,21 @@ struct Stream {
     ended: bool,
 }
 
+/// What the system said when a link failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    host: Box<str>,
+    port: u16,
+    text: String,
+}
+
+impl Failure {
+    /// What was said, if it was said of a link to `to`.
+    pub(crate) fn of(&self, to: Endpoint<'_>) -> Option<&str> {
+        (*self.host == *to.host && self.port == to.port).then_some(&self.text)
+    }
+}
+
 /// All links of one producer.
 #[derive(Debug)]
 pub(crate) struct Sockets {
@@ -52,8 +67,8 @@ pub(crate) struct Sockets {
     links: Vec<Link>,
     resolver: Resolver,
     options: SocketOptions,
-    /// What the system said when a link failed last.
-    failure: Option<String>,
+    /// What the system said when an attempt or a stream failed last, and to whom it led.
+    failure: Option<Failure>,
 }
 
 impl Sockets {
@@ -76,15 +91,18 @@ impl Sockets {
         stream.writable |= event.is_writable() || broken;
     }
 
-    /// What the system said when a link failed last, once.
-    pub(crate) fn take_failure(&mut self) -> Option<String> {
+    /// What the system said when a link failed last, once. An attempt that got through has made what was said of
+    /// those before it void.
+    pub(crate) fn take_failure(&mut self) -> Option<Failure> {
         self.failure.take()
     }
 
     #[inline]
-    fn noted(&mut self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn noted(&mut self, id: LinkId, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Err(error)) = &result {
-            self.failure = Some(error.to_string());
+            let text = error.to_string();
+            let link = self.link(id);
+            self.failure = Some(Failure { host: link.host.clone(), port: link.port, text });
         }
         result
     }
@@ -127,7 +145,7 @@ impl Sockets {
     /// The dialled address did not serve: on to the name's next, or the attempt has failed.
     fn redial(&mut self, id: LinkId, to: Endpoint<'_>, error: io::Error) -> io::Result<()> {
         log::debug!("link {}: cannot connect to {}:{}: {error}", id.0, to.host, to.port);
-        self.failure = Some(error.to_string());
+        self.failure = Some(Failure { host: to.host.into(), port: to.port, text: error.to_string() });
         self.deregister(id);
         if self.resolver.failed(to.host, to.port) { Ok(()) } else { Err(error) }
     }
@@ -162,7 +180,10 @@ impl Transport for Sockets {
             };
             match stream.handshake() {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(())) => {
+                    self.failure.take_if(|failure| failure.of(to).is_some());
+                    return Poll::Ready(Ok(()));
+                }
                 Poll::Ready(Err(error)) => {
                     if let Err(error) = self.redial(id, to, error) {
                         return Poll::Ready(Err(error));
@@ -178,7 +199,7 @@ impl Transport for Sockets {
             Ok(stream) => stream.send(bufs),
             Err(error) => Poll::Ready(Err(error)),
         };
-        self.noted(sent)
+        self.noted(id, sent)
     }
 
     fn flush(&mut self, id: LinkId) -> Poll<io::Result<()>> {
@@ -192,7 +213,7 @@ impl Transport for Sockets {
             Ok(stream) => stream.recv(buf),
             Err(error) => Poll::Ready(Err(error)),
         };
-        self.noted(read)
+        self.noted(id, read)
     }
 
     fn close(&mut self, id: LinkId) {
