@@ -145,7 +145,7 @@ fn a_topic_that_grows_is_used_in_all_its_partitions() {
     let producer = Producer::connect(&broker.config().max_block_ms(800)).unwrap();
     let never = producer.send("beyond", Record::value(b"in vain").partition(7)).unwrap();
     let never = never.wait_timeout(Duration::ZERO).unwrap().unwrap_err();
-    assert!(matches!(never.cause(), Cause::NoMetadata { .. }), "{never}");
+    assert!(matches!(never.cause(), Cause::NoPartition { partition: 7, .. }), "{never}");
     let other = producer.send("beyond", Record::value(b"here").partition(1)).unwrap();
     assert_eq!(other.wait_timeout(PATIENCE).unwrap().unwrap().offset, Some(0));
     producer.close(PATIENCE).unwrap();
