@@ -46,6 +46,7 @@ pub(crate) fn in_words(trouble: Trouble, to: Endpoint<'_>, system: Option<&str>)
         (TroubleKind::NotKafka, true) => {
             "does not answer as a Kafka broker does: is this the right port, without TLS?"
         }
+        (TroubleKind::TooOld, _) => "is too old: Kafka 0.11 is the oldest that can be sent to",
         (TroubleKind::NotKafka, false) => "sent an answer that cannot be read",
     };
     let colon = if host.contains(':') { ["[", "]"] } else { ["", ""] };

@@ -55,6 +55,8 @@ pub(super) enum Loss {
     Timeout,
     /// What came is not an answer to what was asked, or is damaged.
     Nonsense,
+    /// Its broker speaks no version that we do.
+    TooOld,
     /// It was not used for long, or its slot is needed.
     Unneeded,
 }

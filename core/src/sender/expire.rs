@@ -14,7 +14,8 @@ impl<H: Host> Sender<'_, H> {
             let slot = self.link(index)?;
             let link = &slot.link;
             if link.doomed {
-                return Some((index, Loss::Nonsense));
+                let too_old = link.state == Lifecycle::Up && link.versions.metadata < 0;
+                return Some((index, if too_old { Loss::TooOld } else { Loss::Nonsense }));
             }
             if link.state == Lifecycle::Dialling && link.due.reached(now) {
                 return Some((index, Loss::Setup));

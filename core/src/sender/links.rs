@@ -165,6 +165,7 @@ impl<H: Host> Sender<'_, H> {
         let error = match loss {
             Loss::Timeout => DeliveryError::RequestTimedOut,
             Loss::Nonsense => DeliveryError::MalformedAnswer,
+            Loss::TooOld => DeliveryError::UnsupportedVersion,
             _ => DeliveryError::Disconnected,
         };
         // What was written completely may have been done; a request that was cut off was not.
@@ -231,6 +232,7 @@ impl<H: Host> Sender<'_, H> {
             Loss::Stream => TroubleKind::Closed,
             Loss::Timeout => TroubleKind::NoAnswer,
             Loss::Nonsense => TroubleKind::NotKafka,
+            Loss::TooOld => TroubleKind::TooOld,
         };
         let Some(LinkSlot { link, .. }) = self.link(index) else { return };
         let servers = u16::try_from(self.config.bootstrap().len()).unwrap_or(1).max(1);

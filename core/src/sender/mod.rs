@@ -61,6 +61,8 @@ pub enum TroubleKind {
     NoAnswer,
     /// What came is no answer of a Kafka broker.
     NotKafka,
+    /// The broker speaks no version of the protocol that this producer does: it is older than Kafka 0.11.
+    TooOld,
 }
 
 /// A server of the cluster.
