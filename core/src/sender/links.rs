@@ -68,6 +68,9 @@ impl<H: Host> Sender<'_, H> {
         slot.link.host = address.host;
         slot.link.port = address.port;
         slot.link.used = now;
+        // An answer has told where it is; the end of that answer, if it is still being read, must not take it for
+        // a broker that is gone.
+        slot.listed = true;
         Some(index)
     }
 
