@@ -121,7 +121,9 @@ impl Cluster {
         if !self.resumed.is_empty() {
             return Some(i64::MIN);
         }
-        self.connections.values().filter_map(Connection::deadline).min()
+        // A broker that is paused lets its deadlines pass; what is due is done once it runs again.
+        let up = |connection: &&Connection| self.running(connection.broker) == Some(Running::Up);
+        self.connections.values().filter(up).filter_map(Connection::deadline).min()
     }
 
     /// What is to be sent to the connection's peer, taken away.
