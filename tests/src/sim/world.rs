@@ -18,8 +18,8 @@ use kurier_core::time::Instant;
 
 /// Polls in a row without time passing, or anything happening, that are a busy loop.
 const HOT: u32 = 60;
-/// Steps of a history that are too many for anything useful.
-const MOST_STEPS: u32 = 400_000;
+/// Steps of a history that are too many for anything useful: one with a backoff of 1 ms may retry for two minutes.
+const MOST_STEPS: u32 = 2_000_000;
 
 /// Where a history is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
