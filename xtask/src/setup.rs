@@ -1,5 +1,6 @@
 //! What a command needs on this machine: installed where that can be done without a question, else explained.
 use crate::sh::{self, Failure};
+use std::path::Path;
 
 /// Makes sure that `program` is there, from Debian's `package` if need be and possible.
 pub(crate) fn debian(program: &str, package: &str) -> Result<(), Failure> {
@@ -24,6 +25,15 @@ pub(crate) fn debian(program: &str, package: &str) -> Result<(), Failure> {
     apt(&["update", "-q"])?;
     apt(&["install", "-q", "-y", "--no-install-recommends", package])?;
     if sh::exists(program) { Ok(()) } else { Err(Failure(advice)) }
+}
+
+/// Makes sure that the core can be built for `target` and run by Node.
+pub(crate) fn node(target: &str) -> Result<(), Failure> {
+    let libraries = sh::output(sh::command("rustc").args(["--print", "target-libdir", "--target", target]))?;
+    if !Path::new(libraries.trim()).is_dir() {
+        sh::run(sh::command("rustup").args(["target", "add", target]))?;
+    }
+    debian("node", "nodejs")
 }
 
 /// Makes sure that real Kafka can run and be read back.

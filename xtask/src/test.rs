@@ -22,9 +22,12 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
     }
     let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true" || ci == "1");
     let mut tally = Tally::default();
-    // Tests of the model broker use it too, and pass without a word where it is missing.
+    // Tests of the workspace use these, and pass without a word where they are missing.
     if let Err(failure) = setup::debian("kcat", "kcat") {
         tally.cannot("kcat against the model broker", &failure, in_ci);
+    }
+    if let Err(failure) = setup::node("wasm32-unknown-unknown") {
+        tally.cannot("the core as WebAssembly, in Node", &failure, in_ci);
     }
     tally.suite("workspace", sh::cargo().args(["test", "--no-fail-fast", "--workspace"]));
     // Within the workspace the tests turn on a feature that a user's build does not have.
