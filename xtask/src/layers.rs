@@ -95,6 +95,10 @@ fn check(top: &Path) -> Result<Report, Failure> {
             report.wrong.push(format!("core/src/{module}: `{module}` is not in the table of {DESIGN}"));
         }
     }
+    let gone = table.iter().filter(|row| !modules.contains(&row.module));
+    report
+        .wrong
+        .extend(gone.map(|row| format!("{DESIGN}: `{}` is in the table, but not in core/src", row.module)));
     report.modules = modules.len();
     Ok(report)
 }
@@ -205,6 +209,9 @@ mod tests {
         fs::write(top.join("core/src/stray.rs"), "#[cfg(test)]\nextern crate std;\nextern crate alloc;")
             .unwrap();
         fs::write(top.join("core/src/lib.rs"), "#![no_std]\n").unwrap();
+        for there in ["time", "wire"] {
+            fs::write(top.join(format!("core/src/{there}.rs")), "//! Doc.\n").unwrap();
+        }
         let report = check(&top).unwrap();
         fs::remove_dir_all(&top).unwrap();
         let expected = [
@@ -212,6 +219,7 @@ mod tests {
             format!("core/src/stray.rs:3: {NO_HEAP}"),
             "core/src/lib.rs: `#![forbid(unsafe_code)]` is missing".to_owned(),
             format!("core/src/stray: `stray` is not in the table of {DESIGN}"),
+            format!("{DESIGN}: `sender` is in the table, but not in core/src"),
         ];
         assert_eq!(report.wrong, expected);
     }
