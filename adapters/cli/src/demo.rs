@@ -41,7 +41,8 @@ struct Sums {
 /// # Errors
 /// The broker cannot be started or reached, or what comes back is not what was sent.
 pub(crate) fn run(args: &args::Demo) -> Result<Status, Error> {
-    talk::begin(args::Talk::default());
+    let talk = args::Talk::default();
+    talk::begin(talk);
     args::topic_name(&args.topic).map_err(Error::usage)?;
     let stop = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&stop);
@@ -56,7 +57,7 @@ pub(crate) fn run(args: &args::Demo) -> Result<Status, Error> {
     let mut config = Config::new();
     config.set("bootstrap.servers", &servers).map_err(Error::usage)?;
     config.set("client.id", "kurier-demo").map_err(Error::usage)?;
-    let brokers = setup::check(&config)?.bootstrap;
+    let brokers = setup::settings(&config, talk)?.bootstrap;
     let producer = Producer::connect(&config).map_err(Error::failed)?;
     let kind = if embedded.is_some() { "an embedded broker, in memory" } else { "a Kafka cluster" };
     setup::print(&format!("kurier demo: {servers} is {kind}; topic {}, {} s\n\n", args.topic, args.seconds))?;

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 /// The largest answer that is read, bytes. Metadata of a hundred thousand partitions is smaller.
 const LIMIT: usize = 128 << 20;
 
-/// What each bootstrap server says to someone who only wants to know its versions, if `producer` never heard of
-/// the cluster: the producer keeps trying and has no words for why.
+/// What each bootstrap server says to someone who only wants to know its versions, as a sentence each, if `producer`
+/// never heard of the cluster: the producer keeps trying and has no words for why.
 pub(crate) fn explain(producer: &kurier::Producer, bootstrap: &[Server]) -> Vec<String> {
     let age = producer.metrics().into_iter().find(|(name, _)| *name == "metadata-age");
     if age.is_none_or(|(_, age)| !age.is_nan()) {
@@ -29,8 +29,14 @@ pub(crate) fn explain(producer: &kurier::Producer, bootstrap: &[Server]) -> Vec<
             // What a producer cannot do without.
             [produce::API.key, metadata::API.key].into_iter().try_for_each(|key| link.speaks(key).map(drop))
         });
-        let said = said.map_or_else(|error| error, |()| "it answers now".to_owned());
-        format!("{}: {said}", address(&server.host, server.port.into()))
+        let address = address(&server.host, server.port.into());
+        match said {
+            Err(error) => format!("no broker was reached; {address}: {error}"),
+            Ok(()) => format!(
+                "no broker was reached in time, but {address} answers now: try again, or wait longer for it with \
+                 -X max.block.ms=..."
+            ),
+        }
     });
     each.collect()
 }

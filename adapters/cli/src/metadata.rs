@@ -16,7 +16,7 @@ pub(crate) fn run(args: &args::Metadata) -> Result<Status, Error> {
     for topic in &args.topics {
         args::topic_name(topic).map_err(Error::usage)?;
     }
-    let settings = setup::settings(&args.cluster)?;
+    let settings = setup::settings(&setup::config(&args.cluster)?, args.cluster.talk)?;
     let endpoints = settings.endpoints();
     let core = settings.core(&endpoints);
     let core = core.check().map_err(Error::usage)?;

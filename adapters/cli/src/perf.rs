@@ -69,7 +69,7 @@ pub(crate) fn run(args: args::Perf) -> Result<Status, Error> {
     talk::begin(args.cluster.talk);
     args::topic_name(&args.topic).map_err(Error::usage)?;
     let config = setup::config(&args.cluster)?;
-    let settings = setup::check(&config)?;
+    let settings = setup::settings(&config, args.cluster.talk)?;
     let endpoints = settings.endpoints();
     let core = settings.core(&endpoints);
     let core = core.check().map_err(Error::usage)?;
@@ -123,9 +123,7 @@ pub(crate) fn run(args: args::Perf) -> Result<Status, Error> {
                 thousands(args.num_records)
             ));
         }
-        for line in link::explain(&first, &settings.bootstrap) {
-            talk::say(format_args!("no broker was reached; {line}"));
-        }
+        link::explain(&first, &settings.bootstrap).iter().for_each(talk::say);
     }
     Ok(match interrupts {
         0 if errors == 0 && figures.records == args.num_records => Status::Written,

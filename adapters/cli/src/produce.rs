@@ -44,7 +44,7 @@ pub(crate) fn run(args: args::Produce) -> Result<Status, Error> {
     if let Some(codec) = &args.compression {
         config.set("compression.type", codec).map_err(Error::usage)?;
     }
-    let settings = setup::check(&config)?;
+    let settings = setup::settings(&config, talk)?;
     let endpoints = settings.endpoints();
     let core = settings.core(&endpoints);
     let core = core.check().map_err(Error::usage)?;
@@ -265,9 +265,7 @@ impl Run {
             fail(error);
         }
         if counts.written < counts.opened && ending.interrupts == 0 {
-            for line in link::explain(&self.producer, &self.bootstrap) {
-                talk::say(format_args!("no broker was reached; {line}"));
-            }
+            link::explain(&self.producer, &self.bootstrap).iter().for_each(talk::say);
         }
         let skipped = ending.input.as_ref().map_or(0, |input| input.skipped);
         if status == Status::Failed && counts.opened == 0 && ending.report.as_ref().is_none_or(|r| r.is_ok())

@@ -1,5 +1,5 @@
 //! What the commands begin with: the configuration that the command line comes to, and output.
-use crate::args::Cluster;
+use crate::args::{Cluster, Talk};
 use crate::exit::Error;
 use crate::talk;
 use kurier::config::{Config, Settings};
@@ -27,29 +27,21 @@ pub(crate) fn config(cluster: &Cluster) -> Result<Config, Error> {
     Ok(config)
 }
 
-/// The configuration read and judged, its warnings said.
-///
-/// # Errors
-/// As [`config`], or properties in conflict.
-pub(crate) fn settings(cluster: &Cluster) -> Result<Settings, Error> {
-    let settings = check(&config(cluster)?)?;
-    if !cluster.talk.quiet {
-        settings.warnings.iter().for_each(|warning| talk::say(format_args!("warning: {warning}")));
-    }
-    Ok(settings)
-}
-
-/// The configuration judged.
+/// The configuration judged, and its warnings said: once, however many producers are made of it.
 ///
 /// # Errors
 /// Properties in conflict, or not built yet.
-pub(crate) fn check(config: &Config) -> Result<Settings, Error> {
-    config.check().map_err(|error| match error {
+pub(crate) fn settings(config: &Config, talk: Talk) -> Result<Settings, Error> {
+    let settings = config.check().map_err(|error| match error {
         kurier::config::ConfigError::Missing { key: "bootstrap.servers", .. } => {
             Error::usage("no broker to start from: give -b HOST:PORT, or bootstrap.servers in --config")
         }
         other => Error::usage(other),
-    })
+    })?;
+    if !talk.quiet {
+        settings.warnings.iter().for_each(|warning| talk::say(format_args!("warning: {warning}")));
+    }
+    Ok(settings)
 }
 
 /// Prints on stdout.

@@ -3,10 +3,35 @@
 use crate::args::Talk;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
-use std::sync::OnceLock;
-use std::time::Duration;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a log record with the same words is not said again: a little less than a producer waits before it repeats
+/// itself, so that of several producers in the same trouble one is heard.
+const AGAIN: Duration = Duration::from_secs(9);
+/// Words that are remembered; of more, the oldest are said again sooner.
+const REMEMBERED: usize = 64;
 
 static BAR: OnceLock<ProgressBar> = OnceLock::new();
+static SAID: Mutex<Said> = Mutex::new(Said(Vec::new()));
+
+/// What was said when.
+struct Said(Vec<(String, Instant)>);
+
+impl Said {
+    /// Whether `words` were not said lately; takes note that they are now.
+    fn is_news(&mut self, words: &str, now: Instant) -> bool {
+        self.0.retain(|(_, at)| now.saturating_duration_since(*at) < AGAIN);
+        if self.0.iter().any(|(said, _)| said == words) {
+            return false;
+        }
+        if self.0.len() >= REMEMBERED {
+            self.0.remove(0);
+        }
+        self.0.push((words.to_owned(), now));
+        true
+    }
+}
 
 struct Stderr;
 
@@ -16,12 +41,19 @@ impl log::Log for Stderr {
     }
 
     fn log(&self, record: &log::Record<'_>) {
+        // What is odd about the configuration was said before there was a producer.
+        if record.target() == "kurier::config" {
+            return;
+        }
         let level = match record.level() {
             log::Level::Error => "error: ",
             log::Level::Warn => "warning: ",
-            _ => "",
+            _ => return say(record.args()),
         };
-        say(format_args!("{level}{}", record.args()));
+        let words = format!("{level}{}", record.args());
+        if SAID.lock().unwrap_or_else(PoisonError::into_inner).is_news(&words, Instant::now()) {
+            say(words);
+        }
     }
 
     fn flush(&self) {}
@@ -118,6 +150,25 @@ pub(crate) fn bytes(number: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn several_producers_in_the_same_trouble_are_heard_as_one() {
+        let (mut said, begin) = (Said(Vec::new()), Instant::now());
+        let mut count = 0;
+        // Each of three repeats itself every ten seconds.
+        for second in [0, 10, 20] {
+            for producer in 0..3 {
+                let now = begin + Duration::from_secs(second) + Duration::from_millis(producer);
+                count += u32::from(said.is_news("warning: a:1 cannot be reached", now));
+            }
+        }
+        assert_eq!(count, 3);
+        assert!(said.is_news("warning: b:1 cannot be reached", begin + Duration::from_secs(20)));
+        for n in 0..1000 {
+            said.is_news(&format!("{n}"), begin + Duration::from_secs(20));
+        }
+        assert_eq!(said.0.len(), REMEMBERED);
+    }
 
     #[test]
     fn numbers_are_easy_to_read() {

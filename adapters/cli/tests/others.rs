@@ -102,6 +102,16 @@ fn bad_input_perf_without_a_broker_says_how_many_records_were_not_tried() {
 }
 
 #[test]
+fn perf_with_several_producers_says_each_warning_once() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let more = ["--producers", "3", "-X", "group.id=g", "-X", "max.block.ms=700"];
+    let done = perf(&format!("127.0.0.1:{port}"), &more).expect(1);
+    let count = |words: &str| done.err.lines().filter(|line| line.contains(words)).count();
+    assert_eq!((count("warning: group.id "), count("warning: ")), (1, 2), "{done:?}");
+    assert_eq!(count(&format!("warning: 127.0.0.1:{port} cannot be reached")), 1, "{done:?}");
+}
+
+#[test]
 fn perf_is_interrupted() {
     let server = broker(1);
     let args = [

@@ -43,7 +43,8 @@ struct Inner {
 }
 
 impl Producer {
-    /// Starts a producer; the cluster is contacted in the background.
+    /// Starts a producer; the cluster is contacted in the background. What is odd about the configuration is logged
+    /// with the target `kurier::config`, for those who have told it already.
     ///
     /// # Errors
     /// The configuration cannot be used, or the system refuses a thread.
@@ -67,7 +68,7 @@ impl Producer {
         let settings = settings.named();
         let client_id: Box<str> = settings.client_id.as_deref().unwrap_or_default().into();
         for warning in &settings.warnings {
-            log::warn!("{client_id}: {warning}");
+            log::warn!(target: "kurier::config", "{client_id}: {warning}");
         }
         let poll = mio::Poll::new()?;
         let waker = Arc::new(mio::Waker::new(poll.registry(), WAKER)?);

@@ -33,6 +33,9 @@ pub(super) fn parse(list: &str) -> Result<(Vec<Server>, Vec<&str>), String> {
 }
 
 fn one(entry: &str) -> Result<Server, &'static str> {
+    if entry.contains([';', ' ', '\t']) {
+        return Err("has a semicolon or a space in it: separate entries by commas");
+    }
     let address = match entry.split_once("://") {
         // Copied from a broker's `listeners`; Java takes it as well.
         Some((scheme, address)) if scheme.eq_ignore_ascii_case("plaintext") => address,
@@ -50,7 +53,11 @@ fn one(entry: &str) -> Result<Server, &'static str> {
         None => {
             let (host, port) = address.rsplit_once(':').ok_or("has no port")?;
             if host.contains(':') {
-                return Err("is an IPv6 address without brackets");
+                let v6 = |text: &str| text.contains('%') || text.parse::<std::net::Ipv6Addr>().is_ok();
+                return Err(match v6(host) || v6(address) {
+                    true => "is an IPv6 address without brackets",
+                    false => "has more than one colon: separate entries by commas",
+                });
             }
             let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '%');
             if !host.chars().all(legal) {
@@ -97,11 +104,16 @@ mod tests {
             ("nope:9a", "has no port from 1 to 65535"),
             (":9092", "has no host"),
             ("::1:9092", "without brackets"),
+            ("2001:db8::1", "without brackets"),
+            ("fe80::1%eth0:9092", "without brackets"),
+            ("a:1:2", "; `a:1:2` has more than one colon: separate entries by commas"),
+            ("a:1;b:2", "; `a:1;b:2` has a semicolon or a space in it: separate entries by commas"),
+            ("a:1 b:2", "separate entries by commas"),
             ("[::1:9092", "not closed"),
             ("[::1]", "has no port"),
             ("[zz]:1", "has no IPv6 address between"),
             ("http://a:1", "is a URL"),
-            ("a b:1", "illegal character"),
+            ("a/b:1", "illegal character"),
             ("", "a list of host:port"),
             (" , ,", "a list of host:port"),
         ] {
