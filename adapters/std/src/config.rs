@@ -15,6 +15,7 @@ mod properties;
 mod security;
 mod servers;
 mod settings;
+mod translate;
 
 pub use error::ConfigError;
 pub use keys::{Effect, Key, Kind, find, keys};

@@ -35,6 +35,7 @@ mod record;
 mod shared;
 mod topics;
 mod trouble;
+mod wait;
 
 pub use completion::RecordFuture;
 pub use error::{CloseError, ConnectError};
