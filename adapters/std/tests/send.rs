@@ -30,6 +30,23 @@ fn a_record_is_written_where_its_future_says() {
     producer.close(Duration::from_secs(10)).unwrap();
 }
 
+/// One record at a time, each at another moment of the I/O thread's way to sleep. Without linger nothing is due later: a
+/// call that is lost leaves its record lying for minutes.
+#[test]
+fn a_record_that_comes_while_the_io_thread_falls_asleep_is_sent() {
+    const ROUNDS: u32 = 5_000;
+    let server = Server::start_default().unwrap();
+    let producer = Producer::connect(&config(&server).linger_ms(0)).unwrap();
+    for round in 0..ROUNDS {
+        let sent = producer.send("t", Record::value(b"v").partition(0)).unwrap();
+        assert_eq!(end(sent).unwrap().offset, Some(i64::from(round)));
+        for _ in 0..round * 7 % 4_001 {
+            std::hint::spin_loop();
+        }
+    }
+    producer.close(Duration::from_secs(10)).unwrap();
+}
+
 #[test]
 fn many_records_from_many_threads_arrive_once_and_in_each_threads_order() {
     const THREADS: u32 = 4;
