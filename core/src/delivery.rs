@@ -1,5 +1,6 @@
 //! What became of the records of one batch.
 use crate::batch::meta::flag;
+use crate::defect::{self, Defect};
 use crate::error::{DeliveryError, Fate, Outcome};
 use crate::host::Buf;
 use crate::record::{Ticket, Topic};
@@ -90,7 +91,8 @@ impl Delivery {
                 outcome = Outcome::Failed { error: DeliveryError::BatchRejected, written };
             }
         }
-        let offset = self.base_offset.map(|base| base.wrapping_add(i64::from(ticket.index)));
+        let index = if defect::on(Defect::OffsetWithoutIndex) { 0 } else { ticket.index };
+        let offset = self.base_offset.map(|base| base.wrapping_add(i64::from(index)));
         Some(RecordDelivery { offset, timestamp: self.timestamp, outcome })
     }
 }

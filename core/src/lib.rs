@@ -19,6 +19,11 @@ pub mod batch;
 pub mod cluster;
 pub mod config;
 pub mod connection;
+#[cfg(kurier_defects)]
+pub mod defect;
+#[cfg(not(kurier_defects))]
+#[allow(unreachable_pub)] // what a build with defects makes public
+mod defect;
 pub mod delivery;
 pub mod error;
 pub mod host;

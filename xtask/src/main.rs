@@ -6,6 +6,7 @@ use std::process::ExitCode;
 mod arguments;
 mod bench;
 mod coverage;
+mod defects;
 mod demo;
 mod fuzz;
 mod kafka;

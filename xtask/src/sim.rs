@@ -9,11 +9,17 @@ sim [--first-seed S] [--count N] [--threads T]
                                         N histories of a whole producer against a whole cluster, in virtual
                                         time, with faults; S is 1 and N 10000 unless they are given
 sim --seed S [--records N] [--faults BITS]
-                                        one of them, line by line";
+                                        one of them, line by line
+sim --defects [--first-seed S] [--count N] [--threads T] [--defect NAME [--seed S]]
+                                        a core with deliberate defects, one at a time: each must be caught
+                                        within N histories, 3000 unless it is given";
 
 /// Runs the command.
 pub(crate) fn run(given: &[String]) -> ExitCode {
     let mut arguments = Arguments::new(USAGE, given);
+    if arguments.flag("--defects") {
+        return crate::defects::run(arguments);
+    }
     let mut passed: Vec<String> = Vec::new();
     for name in ["--first-seed", "--count", "--threads", "--seed", "--records", "--faults"] {
         match arguments.value::<u64>(name) {

@@ -1,6 +1,7 @@
 //! One record into its partition's open batch: choose the partition, try the open batch, else seal it and
 //! open the next.
 use super::Accumulator;
+use crate::defect::{self, Defect};
 use crate::error::SendError;
 use crate::host::{Buf, Host, Slots};
 use crate::partitioner::{self, Candidate};
@@ -73,7 +74,7 @@ impl<H: Host> Accumulator<H> {
         if let Some(fatal) = self.fatal {
             return Err(Refused::Send(SendError::Fatal(fatal)));
         }
-        if self.closed {
+        if self.closed && !defect::on(Defect::ClosedTakesRecords) {
             return Err(Refused::Send(SendError::Closed));
         }
         let max = self.settings.max_request_size;

@@ -1,4 +1,5 @@
 //! Which partition a slot stands for, and who leads it.
+use crate::defect::{self, Defect};
 
 /// No leader is known.
 pub const NO_LEADER: i32 = -1;
@@ -25,7 +26,7 @@ impl Place {
     /// Takes note of a leader. One of an older epoch than the one that is known is stale news and ignored; so is
     /// one whose epoch is not told, once epochs were. Answers whether the leader or its epoch changed.
     pub fn lead(&mut self, leader: i32, epoch: i32) -> bool {
-        if epoch < self.leader_epoch {
+        if epoch < self.leader_epoch && !defect::on(Defect::OldEpochBelieved) {
             return false;
         }
         let changed = leader != self.leader || epoch != self.leader_epoch;
@@ -36,7 +37,8 @@ impl Place {
 
     /// Takes note of a leader that an answer to Produce named (KIP-951): only a newer epoch counts.
     pub fn follow(&mut self, leader: i32, epoch: i32) -> bool {
-        epoch > self.leader_epoch && leader >= 0 && self.lead(leader, epoch)
+        let newer = epoch > self.leader_epoch || defect::on(Defect::HintOfOldEpochFollowed);
+        newer && leader >= 0 && self.lead(leader, epoch)
     }
 
     /// The topic was made anew: its epochs begin again.

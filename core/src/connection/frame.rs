@@ -7,6 +7,7 @@
 //!
 //! A token cut by the end of the input is carried over to the next; nothing else is kept, however large the
 //! frame is. After damage the link is of no use any more.
+use crate::defect::{self, Defect};
 use crate::wire::{Damage, Item, Walker};
 use crate::wire::{ErrorCode, Message};
 
@@ -82,7 +83,7 @@ impl Incoming {
         }
         match u8::try_from(rest.len()) {
             Ok(count) if rest.len() <= CARRY => {
-                self.carried = count;
+                self.carried = if defect::on(Defect::CarryLost) { 0 } else { count };
                 true
             }
             _ => false,

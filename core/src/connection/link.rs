@@ -1,6 +1,7 @@
 //! A link slot: whom it leads to and in which state it is.
 use super::frame::Incoming;
 use super::in_flight::{Call, InFlight, Request};
+use crate::defect::{self, Defect};
 use crate::host::Text;
 use crate::time::Millis;
 use crate::transport::Endpoint;
@@ -162,7 +163,7 @@ impl<T: Text> Link<T> {
 
     /// Whether the broker asked for silence that is not over.
     pub fn is_throttled(&self, now: Millis) -> bool {
-        self.throttled_until.is_some_and(|until| !until.reached(now))
+        self.throttled_until.is_some_and(|until| !until.reached(now)) && !defect::on(Defect::ThrottleIgnored)
     }
 
     /// Takes note of a throttle time. The deadline never moves back, and requests under way get that much more

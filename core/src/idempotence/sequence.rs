@@ -6,6 +6,7 @@
 //!
 //! A broker that knows nothing of a producer takes any sequence for its first. So as long as no batch is
 //! acknowledged, they go one at a time: else a second one, sent before the first was refused, could be let in ahead of it.
+use crate::defect::{self, Defect};
 use crate::identity::Identity;
 
 /// The sequence of one partition.
@@ -38,7 +39,9 @@ impl Generation {
 
     /// Takes the next epoch, or gives the identity up when there is none left.
     pub fn bump(&mut self) {
-        self.identity.bump();
+        if !defect::on(Defect::EpochTakenBack) {
+            self.identity.bump();
+        }
         self.number = self.number.wrapping_add(1);
     }
 
@@ -108,7 +111,9 @@ impl Sequence {
             *self = Self { generation: generation.number, ..Self::new() };
         }
         let base = self.next;
-        self.next = crate::batch::sequence::add(base, count);
+        if !defect::on(Defect::SequenceReused) {
+            self.next = crate::batch::sequence::add(base, count);
+        }
         Some((id, epoch, base))
     }
 }

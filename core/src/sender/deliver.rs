@@ -2,6 +2,7 @@
 use super::stats::Count;
 use super::{Sender, window::GapStep};
 use crate::batch::meta::flag;
+use crate::defect::{self, Defect};
 use crate::delivery::Delivery;
 use crate::error::DeliveryError;
 use crate::host::{Buf, Host, Slots};
@@ -73,7 +74,10 @@ impl<H: Host> Sender<'_, H> {
     }
 
     /// A batch is over: its delivery is to be told, unless it was.
-    pub(super) fn finish(&mut self, slot: u16, batch: H::Buf) {
+    pub(super) fn finish(&mut self, slot: u16, mut batch: H::Buf) {
+        if defect::on(Defect::ToldTwice) {
+            batch.meta_mut().flags &= !flag::TOLD;
+        }
         let meta = batch.meta();
         if meta.flags & flag::TOLD != 0 {
             return self.free(batch);
@@ -103,6 +107,9 @@ impl<H: Host> Sender<'_, H> {
         for batch in place.window.iter_mut() {
             let meta = batch.meta_mut();
             if meta.flags & (flag::ACKED | flag::FAILED) == 0 {
+                if defect::on(Defect::ToldOutOfTurn) {
+                    continue;
+                }
                 return;
             }
             if meta.flags & flag::QUEUED == 0 {
@@ -119,6 +126,9 @@ impl<H: Host> Sender<'_, H> {
         meta.flags |= flag::FAILED;
         meta.error = error;
         let slot = meta.slot;
+        if defect::on(Defect::UnsentNeverTold) {
+            return self.free(batch);
+        }
         self.stats.record_errors += Count::from(batch.meta().builder.count);
         self.finish(slot, batch);
     }

@@ -8,6 +8,7 @@ use super::{Sender, links::Address, slot::END};
 use crate::accumulator::{Accumulator, Head};
 use crate::batch::meta::flag;
 use crate::connection::{Call, Lifecycle};
+use crate::defect::{self, Defect};
 use crate::error::DeliveryError;
 use crate::host::{Buf, Host, Slots};
 use crate::identity::Identity;
@@ -72,7 +73,7 @@ impl<H: Host> Sender<'_, H> {
             let Some(partition) = self.slot_mut(slot) else { continue };
             for batch in partition.window.iter_mut() {
                 let meta = batch.meta_mut();
-                if meta.flags & flag::IN_FLIGHT != 0 {
+                if meta.flags & flag::IN_FLIGHT != 0 && !defect::on(Defect::AbortForgetsMaybe) {
                     meta.flags |= flag::MAYBE;
                 }
             }
@@ -121,7 +122,7 @@ impl<H: Host> Sender<'_, H> {
     }
 
     fn drain(&mut self, append: &mut Accumulator<H>, now: Millis) {
-        let max_in_flight = u32::from(self.config.max_in_flight());
+        let max_in_flight = self.in_flight_limit();
         self.unmark();
         let mut any = false;
         for slot in 0..self.slot_count() {
@@ -143,14 +144,19 @@ impl<H: Host> Sender<'_, H> {
         }
     }
 
+    fn in_flight_limit(&self) -> u32 {
+        u32::from(if defect::on(Defect::InFlightLimitIgnored) { 5 } else { self.config.max_in_flight() })
+    }
+
     /// What the partition of `slot` could do now; and when to look again.
     fn can(&mut self, append: &Accumulator<H>, slot: u16, now: Millis) -> Can {
-        let limit = usize::from(self.config.max_in_flight());
+        let limit = self.in_flight_limit() as usize;
         let Some(partition) = self.slots.as_slice().get(usize::from(slot)) else { return Can::Nothing };
         let window = &partition.window;
         if self.is_idempotent()
             && !partition.sequence.may_pipeline(&self.generation)
             && window.in_flight() > 0
+            && !defect::on(Defect::PipelinedUnproven)
         {
             return Can::Nothing;
         }
@@ -159,7 +165,9 @@ impl<H: Host> Sender<'_, H> {
         }
         let retry_at = window.retry_at.filter(|at| !at.reached(now));
         if retry_at.is_some() && !window.muted {
-            self.wake_at(retry_at);
+            if !defect::on(Defect::WakeLost) {
+                self.wake_at(retry_at);
+            }
             return Can::Nothing;
         }
         if !window.can_take(now, limit) || !self.may_stamp(slot) {
@@ -194,7 +202,9 @@ impl<H: Host> Sender<'_, H> {
             return false;
         };
         // A topic is not idle while something waits for it.
-        if let Some(known) = self.topics.known_mut(Topic(place.topic)) {
+        if let Some(known) = self.topics.known_mut(Topic(place.topic))
+            && !defect::on(Defect::WaitingTopicForgotten)
+        {
             known.used = now;
         }
         let leader = place.leader;
@@ -280,7 +290,7 @@ impl<H: Host> Sender<'_, H> {
         let max = self.config.max_request_size();
         let Some(place) = self.link_mut(index) else { return };
         let total = place.selected.saturating_add(len).saturating_add(PARTITION_OVERHEAD);
-        if place.full || (place.selected > 0 && total > max) {
+        if place.full || (place.selected > 0 && total > max && !defect::on(Defect::RequestSizeIgnored)) {
             // One batch always goes. The next request begins here.
             if !place.full {
                 place.link.resume_at = slot;

@@ -3,6 +3,7 @@ use super::{Sender, answer::Loss};
 use crate::batch::meta::flag;
 use crate::config::Acks;
 use crate::connection::Lifecycle;
+use crate::defect::{self, Defect};
 use crate::error::DeliveryError;
 use crate::host::{Buf, Host, Slots};
 use crate::time::Millis;
@@ -22,7 +23,8 @@ impl<H: Host> Sender<'_, H> {
             }
             let request = link.in_flight.front()?;
             let due = request.sent_at.plus(self.config.request_timeout_ms());
-            due.reached(now).then_some((index, Loss::Timeout))
+            let over = due.reached(now) && !defect::on(Defect::RequestNeverTimesOut);
+            over.then_some((index, Loss::Timeout))
         })
     }
 
@@ -63,10 +65,11 @@ impl<H: Host> Sender<'_, H> {
             let mut any = false;
             while let Some(batch) = self.slot_mut(slot).and_then(|partition| partition.window.get_mut(at)) {
                 let meta = batch.meta_mut();
-                let open = meta.flags & (flag::ACKED | flag::FAILED) == 0;
+                let open =
+                    meta.flags & (flag::ACKED | flag::FAILED) == 0 && !defect::on(Defect::DeadlineIgnored);
                 if open && meta.created.plus(timeout).reached(now) {
                     // What is being sent, or waits for its answer, may get there.
-                    if meta.flags & flag::IN_FLIGHT != 0 {
+                    if meta.flags & flag::IN_FLIGHT != 0 && !defect::on(Defect::ExpiryForgetsMaybe) {
                         meta.flags |= flag::MAYBE;
                     }
                     self.fail(slot, at, DeliveryError::TimedOut);

@@ -9,6 +9,7 @@ use crate::cluster::topics::Hash;
 use crate::connection::frame::error_code;
 use crate::connection::link::{BOOTSTRAP, NOBODY};
 use crate::connection::{Lifecycle, backoff};
+use crate::defect::{self, Defect};
 use crate::host::{Buf, Host, Slots, Text};
 use crate::record::Topic;
 use crate::time::Millis;
@@ -183,10 +184,12 @@ impl<H: Host> Sender<'_, H> {
             return;
         }
         let anew = known.id != [0; 16] && id != known.id && id != [0; 16];
-        known.id = id;
+        if !anew || !defect::on(Defect::TopicIdKept) {
+            known.id = id;
+        }
         // A topic that shrinks was made anew; records may be on their way to partitions that are gone.
         known.partitions = count;
-        if anew {
+        if anew && !defect::on(Defect::NewLifeNotNoticed) {
             for slot in self.slots.as_mut_slice().iter_mut().filter(|slot| slot.place.topic == topic.0) {
                 slot.place.forget_leader();
                 slot.sequence.doubt();

@@ -3,6 +3,7 @@ use super::{LinkSlot, Sender, Server, Slot, Trouble, TroubleKind, answer::Loss};
 use crate::batch::meta::flag;
 use crate::connection::link::{BOOTSTRAP, NOBODY};
 use crate::connection::{Call, Lifecycle, backoff};
+use crate::defect::{self, Defect};
 use crate::error::DeliveryError;
 use crate::host::{Buf, Host, Slots, Text};
 use crate::time::Millis;
@@ -130,7 +131,8 @@ impl<H: Host> Sender<'_, H> {
     /// Every slot is taken and a broker needs one: the least recently used link takes no new requests, and closes
     /// when it is idle. One that has data waiting and has not sent any yet has its turn first.
     pub(super) fn retire_one(&mut self, now: Millis) {
-        if self.links.as_slice().iter().any(|slot| slot.link.retiring) {
+        if defect::on(Defect::NoLinkMakesRoom) || self.links.as_slice().iter().any(|slot| slot.link.retiring)
+        {
             return;
         }
         let had_its_turn = |slot: &LinkSlot<H>| match slot.link.state {
@@ -173,6 +175,9 @@ impl<H: Host> Sender<'_, H> {
         };
         // What was written completely may have been done; a request that was cut off was not.
         while let Some(request) = self.link_mut(index).and_then(|slot| slot.link.in_flight.pop()) {
+            if defect::on(Defect::LostLinkKeepsRequests) {
+                continue;
+            }
             let out = self.link(index).and_then(|slot| slot.link.out);
             let whole =
                 out.is_none_or(|out| out.correlation != request.correlation || out.written == out.len);
@@ -213,7 +218,7 @@ impl<H: Host> Sender<'_, H> {
         if node == BOOTSTRAP || retiring {
             *slot = LinkSlot::new();
         } else if loss != Loss::Unneeded {
-            slot.link.backing_off = true;
+            slot.link.backing_off = !defect::on(Defect::DialWithoutBackoff);
             slot.link.due = now.plus(wait);
             slot.link.failures = failures.saturating_add(1);
         }
@@ -262,7 +267,7 @@ impl<H: Host> Sender<'_, H> {
             if let Some(batch) = partition.window.get_mut(at) {
                 let meta = batch.meta_mut();
                 meta.flags &= !flag::IN_FLIGHT;
-                if maybe {
+                if maybe && !defect::on(Defect::LostLinkForgetsMaybe) {
                     meta.flags |= flag::MAYBE;
                 }
                 if meta.flags & flag::FAILED == 0 {

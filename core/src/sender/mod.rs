@@ -26,6 +26,7 @@ use crate::batch::Crc32c;
 use crate::cluster::{Known, Place, Refresh, Topics};
 use crate::config::Checked;
 use crate::connection::{Lifecycle, Link};
+use crate::defect::{self, Defect};
 use crate::error::{DeliveryError, TopicError};
 use crate::host::{Host, Ring, Slots};
 use crate::idempotence::sequence::Generation;
@@ -291,7 +292,8 @@ impl<'a, H: Host> Sender<'a, H> {
             batch.meta().serial.wrapping_sub(serial) > u32::MAX / 2
                 && batch.meta().flags & crate::batch::meta::flag::TOLD == 0
         };
-        self.slots.as_slice().iter().any(|slot| slot.window.iter().any(older))
+        let on_its_way = || self.slots.as_slice().iter().any(|slot| slot.window.iter().any(older));
+        (!defect::on(Defect::FlushEndsEarly) && on_its_way())
             || self.finished.iter().any(|entry| match entry {
                 Finished::Owned(batch) => older(batch),
                 Finished::InFlight { .. } => false,
@@ -370,7 +372,9 @@ impl<'a, H: Host> Sender<'a, H> {
                 self.forgotten = 0;
                 self.forgotten_in = generation;
             }
-            self.forgotten |= slot::mark(Topic(place.topic), place.partition);
+            if !defect::on(Defect::ForgottenNotRemembered) {
+                self.forgotten |= slot::mark(Topic(place.topic), place.partition);
+            }
         }
         Some(index)
     }

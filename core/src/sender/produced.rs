@@ -9,6 +9,7 @@ use crate::cluster::topics::Hash;
 use crate::config::Acks;
 use crate::connection::frame::error_code;
 use crate::connection::{Call, Request, backoff};
+use crate::defect::{self, Defect};
 use crate::delivery;
 use crate::error::DeliveryError;
 use crate::host::{Buf, Host, Slots};
@@ -152,11 +153,22 @@ impl<H: Host> Sender<'_, H> {
         let Some(batch) = partition.window.get_mut(at) else { return };
         let (meta, bytes) = batch.parts();
         meta.flags &= !flag::IN_FLIGHT;
-        if verdict.maybe_written {
+        if verdict.maybe_written && !defect::on(Defect::MaybeErrorIsRefusal) {
             meta.flags |= flag::MAYBE;
+        }
+        if verdict.action == Action::Fail && !verdict.maybe_written && defect::on(Defect::RefusalCancelsMaybe)
+        {
+            meta.flags &= !flag::MAYBE;
         }
         let over = meta.flags & flag::FAILED != 0;
         match verdict.action {
+            Action::Written if defect::on(Defect::AckDropped) => {}
+            Action::Duplicate if defect::on(Defect::DuplicateIsFailure) => {
+                self.fail(slot, at, DeliveryError::Broker(error.0));
+            }
+            Action::OutOfOrder if defect::on(Defect::OutOfOrderIsSuccess) && !over => {
+                meta.flags |= flag::ACKED;
+            }
             Action::Written | Action::Duplicate => {
                 partition.sequence.prove();
                 if !over {
@@ -164,7 +176,11 @@ impl<H: Host> Sender<'_, H> {
                     let known = verdict.action == Action::Written && place.0 >= 0;
                     delivery::put_place(bytes, place.0, place.1);
                     meta.flags |= if known { flag::HAS_OFFSET } else { 0 };
-                    meta.flags |= if known && place.1 >= 0 { flag::HAS_TIMESTAMP } else { 0 };
+                    meta.flags |= if known && place.1 >= 0 && !defect::on(Defect::AppendTimeIgnored) {
+                        flag::HAS_TIMESTAMP
+                    } else {
+                        0
+                    };
                 }
                 // It follows on, so what failed before it is in the log, whatever we were told.
                 let failed_later =
@@ -176,7 +192,9 @@ impl<H: Host> Sender<'_, H> {
             _ if over => {}
             Action::Retry => self.retry(slot, at, DeliveryError::Broker(error.0), now),
             Action::RetryElsewhere => {
-                self.refresh.need();
+                if !defect::on(Defect::LeaderNotLookedFor) {
+                    self.refresh.need();
+                }
                 self.retry(slot, at, DeliveryError::Broker(error.0), now);
             }
             Action::OutOfOrder => self.out_of_order(slot, at, oldest, error, now),
@@ -237,6 +255,13 @@ impl<H: Host> Sender<'_, H> {
             return self.fail(slot, at, error);
         }
         let wait = backoff::exponential(base, max, attempts.saturating_sub(1), &mut self.random);
+        let wait = if defect::on(Defect::RetryWithoutBackoff) { 0 } else { wait };
+        if defect::on(Defect::CursorNotRewound) {
+            batch.meta_mut().flags |= flag::IN_FLIGHT;
+        }
+        if defect::on(Defect::RestampedAtRetry) {
+            batch.meta_mut().flags &= !flag::SEALED;
+        }
         partition.window.muted = true;
         partition.window.retry_at = Some(now.plus(wait));
         self.stats.retries += 1;

@@ -9,6 +9,7 @@ use crate::batch::meta::flag;
 use crate::batch::{Stamp, seal};
 use crate::connection::gather::SLICES;
 use crate::connection::{Call, Gather, Lifecycle, Outgoing, backoff};
+use crate::defect::{self, Defect};
 use crate::host::{Buf, Host, Slots};
 use crate::identity::Identity;
 use crate::record::Topic;
@@ -109,7 +110,12 @@ impl<H: Host> Sender<'_, H> {
                     .sequence
                     .stamp(&mut self.generation, meta.builder.count)
                     .map(|(producer_id, epoch, base_sequence)| Stamp { producer_id, epoch, base_sequence });
-                seal(bytes, &meta.builder, stamp, false, self.crc);
+                let crc = if meta.attempts > 1 && defect::on(Defect::ChecksumOfOldStamp) {
+                    |_, _: &[u8]| 0
+                } else {
+                    self.crc
+                };
+                seal(bytes, &meta.builder, stamp, false, crc);
                 meta.flags |= flag::SEALED;
             }
             at = partition.next_in_request;
@@ -200,7 +206,8 @@ impl<H: Host> Sender<'_, H> {
 
     /// Writes some more of a request. Answers whether the transport took anything.
     fn write(&mut self, index: u16, out: &Outgoing, net: &mut dyn Net) -> Result<bool, Loss> {
-        let mut gather = Gather::new(out.written as usize);
+        let skip = u32::from(out.written > 0 && defect::on(Defect::ResumedOneByteLate));
+        let mut gather = Gather::new((out.written + skip) as usize);
         let size = out.len.saturating_sub(4).to_be_bytes();
         gather.small(&size);
         self.emit(out, index, &mut gather);

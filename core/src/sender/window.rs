@@ -12,6 +12,7 @@
 //! Invariants: batches lie in order of creation; a batch in flight keeps its bytes, and its place, whatever
 //! becomes of it.
 use crate::batch::meta::flag;
+use crate::defect::{self, Defect};
 use crate::host::Buf;
 use crate::time::Millis;
 
@@ -119,23 +120,28 @@ impl<B: Buf> Window<B> {
 
     /// The oldest batch that is neither resolved nor in flight.
     pub(super) fn first_unsent(&self) -> Option<usize> {
-        self.iter().position(|b| b.meta().flags & (flag::IN_FLIGHT | flag::ACKED | flag::FAILED) == 0)
+        let is_unsent = |b: &B| b.meta().flags & (flag::IN_FLIGHT | flag::ACKED | flag::FAILED) == 0;
+        if defect::on(Defect::RewoundToTheYoungest) {
+            return (0..self.len()).rev().find(|at| self.iter().nth(*at).is_some_and(is_unsent));
+        }
+        self.iter().position(is_unsent)
     }
 
     /// Whether a new batch may be added and sent, with at most `limit` in flight.
     pub(super) fn can_take(&self, now: Millis, limit: usize) -> bool {
-        !self.muted
+        (!self.muted || defect::on(Defect::MuteForgotten))
             && !self.gap
             && self.len() < limit.min(WINDOW)
             && self.retry_at.is_none_or(|at| at.reached(now))
-            && self.first_unsent().is_none()
+            && (self.first_unsent().is_none() || defect::on(Defect::MuteForgotten))
     }
 
     /// Takes the oldest batch if it is resolved, and not needed by a request or by a delivery that is still to be
     /// told.
     pub(super) fn pop_resolved(&mut self) -> Option<B> {
         let flags = self.batches.first()?.as_ref()?.meta().flags;
-        let resolved = flags & (flag::ACKED | flag::FAILED) != 0 && flags & flag::IN_FLIGHT == 0;
+        let needed = flags & flag::IN_FLIGHT != 0 && !defect::on(Defect::BufferFreedWhileWritten);
+        let resolved = flags & (flag::ACKED | flag::FAILED) != 0 && !needed;
         if resolved { self.pop() } else { None }
     }
 
@@ -153,6 +159,7 @@ impl<B: Buf> Window<B> {
             return GapStep::Nothing;
         }
         match self.first_unsent().and_then(|index| self.batches.get(index)?.as_ref()) {
+            Some(_) if defect::on(Defect::MaybeWrittenRestamped) => GapStep::Restamp,
             Some(batch) if batch.meta().flags & flag::MAYBE != 0 => GapStep::Probe,
             _ => GapStep::Restamp,
         }

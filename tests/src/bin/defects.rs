@@ -1,0 +1,130 @@
+//! Switches the core's deliberate defects on, one after the other, and plays simulated histories until one goes
+//! wrong: what the simulation does not catch, nobody can rely on it for. Built by `cargo xtask sim --defects`.
+//!
+//! `defects [--count N] [--first-seed S] [--threads T] [--defect NAME [--seed S]]`
+use std::process::ExitCode;
+
+#[cfg(not(kurier_defects))]
+fn main() -> ExitCode {
+    eprintln!("error: built without `--cfg kurier_defects`: use `cargo xtask sim --defects`");
+    ExitCode::from(2)
+}
+
+#[cfg(kurier_defects)]
+fn main() -> ExitCode {
+    let given: Vec<String> = std::env::args().skip(1).collect();
+    let options = match hunt::options(&given) {
+        Ok(options) => options,
+        Err(what) => {
+            eprintln!("error: {what}");
+            return ExitCode::from(2);
+        }
+    };
+    // Many a defect ends in a panic, which is as good a way to be caught as any.
+    std::panic::set_hook(Box::new(|_| {}));
+    if hunt::run(&options) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[cfg(kurier_defects)]
+mod hunt {
+    use kurier_core::defect::{self, Defect};
+    use kurier_tests::sim::{self, Failure, Limit};
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    use std::time::Instant;
+
+    pub(super) struct Options {
+        count: u64,
+        first: u64,
+        threads: usize,
+        only: Option<Defect>,
+        seed: Option<u64>,
+    }
+
+    pub(super) fn options(given: &[String]) -> Result<Options, String> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut options = Options { count: 3000, first: 1, threads, only: None, seed: None };
+        for pair in given.chunks(2) {
+            let [name, value] = pair else { return Err(format!("{} needs a value", pair.concat())) };
+            if name == "--defect" {
+                let found = Defect::ALL.iter().find(|defect| format!("{defect:?}") == *value);
+                options.only = Some(*found.ok_or_else(|| format!("no defect `{value}`"))?);
+                continue;
+            }
+            let number: u64 = value.parse().map_err(|_| format!("`{value}` is no value for {name}"))?;
+            match name.as_str() {
+                "--count" => options.count = number,
+                "--first-seed" => options.first = number,
+                "--threads" => options.threads = usize::try_from(number).unwrap_or(1).clamp(1, 64),
+                "--seed" => options.seed = Some(number),
+                _ => return Err(format!("unexpected `{name}`")),
+            }
+        }
+        Ok(options)
+    }
+
+    /// Answers whether each was caught.
+    pub(super) fn run(options: &Options) -> bool {
+        if let (Some(defect), Some(seed)) = (options.only, options.seed) {
+            defect::set(Some(defect));
+            println!("{}", sim::tell(seed, Limit::NONE).1);
+        }
+        let started = Instant::now();
+        let defects: Vec<Defect> = Defect::ALL
+            .iter()
+            .copied()
+            .filter(|defect| options.only.is_none_or(|only| only == *defect))
+            .collect();
+        let mut escaped = Vec::new();
+        for defect in &defects {
+            let begun = Instant::now();
+            defect::set(Some(*defect));
+            let caught = hunt(options);
+            defect::set(None);
+            let (name, took) = (format!("{defect:?}"), begun.elapsed().as_secs_f64());
+            match caught {
+                Some(failure) => println!(
+                    "{name:<24} {:>5}  {took:>5.1} s  {:<10} {:.90}",
+                    failure.seed - options.first + 1,
+                    format!("{:?}", failure.wrong),
+                    failure.what
+                ),
+                None => {
+                    println!("{name:<24}     -  {took:>5.1} s  NOT CAUGHT {}", defect.what());
+                    escaped.push(name);
+                }
+            }
+        }
+        println!(
+            "{} of {} defects caught within {} histories each, from seed {}, in {:.0} s",
+            defects.len() - escaped.len(),
+            defects.len(),
+            options.count,
+            options.first,
+            started.elapsed().as_secs_f64()
+        );
+        if !escaped.is_empty() {
+            println!("not caught: {}", escaped.join(", "));
+        }
+        escaped.is_empty()
+    }
+
+    /// The first history that goes wrong: seeds are taken in order, so that threads make no difference.
+    fn hunt(options: &Options) -> Option<Failure> {
+        let (next, found) = (AtomicU64::new(0), AtomicBool::new(false));
+        let work = || loop {
+            let n = next.fetch_add(1, Ordering::Relaxed);
+            if n >= options.count || found.load(Ordering::Relaxed) {
+                return None;
+            }
+            if let Err(failure) = sim::play(options.first + n, Limit::NONE) {
+                found.store(true, Ordering::Relaxed);
+                return Some(failure);
+            }
+        };
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..options.threads).map(|_| scope.spawn(work)).collect();
+            let caught = workers.into_iter().filter_map(|worker| worker.join().ok().flatten());
+            caught.min_by_key(|failure| failure.seed)
+        })
+    }
+}

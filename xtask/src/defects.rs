@@ -1,0 +1,44 @@
+//! `cargo xtask sim --defects`: the simulation against a core with deliberate defects. Each must be caught.
+//!
+//! Built with `--cfg kurier_defects` in a target folder of its own, so that other builds stay as they are.
+use crate::arguments::Arguments;
+use crate::sh;
+use std::process::ExitCode;
+
+/// Runs the command; `--defects` was taken.
+pub(crate) fn run(mut arguments: Arguments<'_>) -> ExitCode {
+    let mut passed: Vec<String> = Vec::new();
+    for name in ["--first-seed", "--count", "--threads", "--seed"] {
+        match arguments.value::<u64>(name) {
+            Ok(Some(value)) => passed.extend([name.to_owned(), value.to_string()]),
+            Ok(None) => {}
+            Err(code) => return code,
+        }
+    }
+    match arguments.value::<String>("--defect") {
+        Ok(Some(value)) => passed.extend(["--defect".to_owned(), value]),
+        Ok(None) => {}
+        Err(code) => return code,
+    }
+    if let Err(code) = arguments.end() {
+        return code;
+    }
+    let own = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| sh::top().join("target"), Into::into);
+    let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+    let mut command = sh::cargo();
+    command
+        .env("CARGO_TARGET_DIR", own.join("defects"))
+        .env("RUSTFLAGS", format!("{flags} --cfg kurier_defects"))
+        // Runs for a minute: not worth its best build.
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+        .args(["run", "--release", "--quiet", "--package", "kurier-tests", "--bin", "defects", "--"])
+        .args(&passed);
+    match sh::run(&mut command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
