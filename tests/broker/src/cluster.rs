@@ -23,7 +23,7 @@ use kurier_core::wire::ErrorCode;
 use crate::error::Close;
 use crate::request::{Fault, Injector, RequestInfo};
 use crate::settings::{Settings, TopicConfig};
-use crate::state::{Broker, Partition, Running, State};
+use crate::state::{Partition, Running, State};
 
 /// Names a connection; never used again by its cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,10 +61,7 @@ impl Cluster {
 
     /// Adds a broker that runs, under the address that Metadata tells.
     pub fn add_broker(&mut self, id: i32, host: &str, port: u16) {
-        self.state.brokers.retain(|broker| broker.id != id);
-        let (host, port) = (host.to_owned(), i32::from(port));
-        self.state.brokers.push(Broker { id, host, port, running: Running::Up, fenced: false });
-        self.state.brokers.sort_by_key(|broker| broker.id);
+        self.state.add_broker(id, host, port);
     }
 
     /// Every request is shown to `injector` before it is carried out; what it returns is done to it.
@@ -99,6 +96,7 @@ impl Cluster {
     /// # Errors
     /// The connection ends; its output so far is still to be sent.
     pub fn handle(&mut self, id: ConnectionId, bytes: &[u8], now: i64) -> Result<(), Close> {
+        self.state.advance(now);
         self.drive(id, bytes, now);
         self.wake_waiting(now);
         match self.connections.get(&id) {
@@ -109,6 +107,7 @@ impl Cluster {
 
     /// Lets time pass: delayed answers, throttled connections, waiting fetches.
     pub fn poll(&mut self, now: i64) {
+        self.state.advance(now);
         let is_due = |connection: &Connection| connection.deadline().is_some_and(|at| at <= now);
         let due: Vec<_> = self.connections.iter().filter(|(_, c)| is_due(c)).map(|(&id, _)| id).collect();
         due.into_iter().for_each(|id| self.drive(id, &[], now));
@@ -220,6 +219,7 @@ impl Cluster {
 
     /// Deletes a topic with its records; answers whether it was there. One of the same name has another id.
     pub fn delete_topic(&mut self, name: &str) -> bool {
+        self.recheck();
         self.state.delete(name).is_some()
     }
 
@@ -269,14 +269,14 @@ impl Cluster {
     /// Answers whether the partition is there.
     pub fn move_leader(&mut self, topic: &str, partition: i32, broker: i32) -> bool {
         let Some(partition) = self.partition_mut(topic, partition) else { return false };
-        partition.leader = broker;
-        partition.leader_epoch += 1;
+        partition.lead(broker);
         for set in [&mut partition.replicas, &mut partition.isr] {
             if broker >= 0 && !set.contains(&broker) {
                 set.push(broker);
             }
         }
         partition.eligible.clear();
+        self.recheck();
         true
     }
 
@@ -285,6 +285,7 @@ impl Cluster {
         let Some(partition) = self.partition_mut(topic, partition) else { return false };
         partition.replicas = replicas.to_vec();
         partition.isr = in_sync.to_vec();
+        self.recheck();
         true
     }
 
@@ -298,9 +299,9 @@ impl Cluster {
     /// Loses the batches from the one that holds `offset` on, as when a follower without them becomes leader.
     /// Answers the log's end then.
     pub fn truncate(&mut self, topic: &str, partition: i32, offset: i64) -> Option<i64> {
-        let log = &mut self.partition_mut(topic, partition)?.log;
-        log.truncate(offset);
-        Some(log.end())
+        let partition = self.partition_mut(topic, partition)?;
+        partition.truncate(offset);
+        Some(partition.log.end())
     }
 
     /// Whether a broker runs.
@@ -339,6 +340,7 @@ impl Cluster {
             let min_insync = topic.config.min_insync_replicas;
             topic.partitions.iter_mut().for_each(|partition| partition.lose(id, min_insync, &alive));
         }
+        self.recheck();
     }
 
     /// A broker runs again (after [`Self::pause`], [`Self::kill`]), is in sync where it is a replica, and leads what
@@ -351,5 +353,12 @@ impl Cluster {
         partitions.for_each(|partition| partition.regain(id));
         let own = self.connections.iter().filter(|(_, connection)| connection.broker == id);
         self.resumed.extend(own.map(|(&id, _)| id));
+        self.recheck();
+    }
+
+    /// What waits for followers is looked at again.
+    fn recheck(&mut self) {
+        let waiting = self.connections.iter().filter(|(_, connection)| connection.is_replicating());
+        self.resumed.extend(waiting.map(|(&id, _)| id));
     }
 }

@@ -5,8 +5,9 @@
 //! being read.
 use crate::cluster::ConnectionId;
 use crate::error::Close;
+use crate::replication::{Delayed, Progress};
 use crate::request::Injector;
-use crate::serve::{Attempt, Context, Next, serve};
+use crate::serve::{Attempt, Context, Next, answer_delayed, serve};
 use crate::state::State;
 
 /// Bytes of a frame's size.
@@ -19,6 +20,11 @@ enum Phase {
     Holding {
         until: i64,
         answer: Vec<u8>,
+    },
+    /// Batches with `acks=all` that are not on every replica in sync.
+    Replicating {
+        until: i64,
+        request: Box<Delayed>,
     },
     Muted {
         until: i64,
@@ -58,7 +64,10 @@ impl Connection {
     /// When it goes on without new bytes.
     pub(crate) fn deadline(&self) -> Option<i64> {
         match self.phase {
-            Phase::Holding { until, .. } | Phase::Muted { until } | Phase::Waiting { until, .. }
+            Phase::Holding { until, .. }
+            | Phase::Muted { until }
+            | Phase::Waiting { until, .. }
+            | Phase::Replicating { until, .. }
                 if self.closed.is_none() =>
             {
                 Some(until)
@@ -69,6 +78,10 @@ impl Connection {
 
     pub(crate) fn is_waiting(&self) -> bool {
         matches!(self.phase, Phase::Waiting { .. })
+    }
+
+    pub(crate) fn is_replicating(&self) -> bool {
+        matches!(self.phase, Phase::Replicating { .. })
     }
 
     /// Goes on: what is due, then what was kept, then the new bytes.
@@ -124,6 +137,16 @@ impl Connection {
                     *until = deadline;
                 }
             }
+            Phase::Replicating { request, .. } => match request.check(around.state, now) {
+                Progress::Later(until, request) => {
+                    self.phase = Phase::Replicating { until, request: Box::new(request) };
+                }
+                Progress::Done(request) => {
+                    let before = self.output.len();
+                    let next = answer_delayed(around.state, &request, now, &mut self.output);
+                    self.go_on(next, before, &[], now);
+                }
+            },
             phase => self.phase = phase,
         }
     }
@@ -162,10 +185,17 @@ impl Connection {
             now: around.now,
             attempt,
         };
-        match serve(context, frame, &mut self.output) {
+        let next = serve(context, frame, &mut self.output);
+        self.go_on(next, before, frame, around.now);
+    }
+
+    /// What comes after a request, whose answer begins at `before`.
+    fn go_on(&mut self, next: Next, before: usize, frame: &[u8], now: i64) {
+        match next {
             Next::Read => {}
             Next::Hold(until) => self.phase = Phase::Holding { until, answer: self.output.split_off(before) },
             Next::Mute(until) => self.phase = Phase::Muted { until },
+            Next::Replicate(request) => self.phase = Phase::Replicating { until: now, request },
             Next::Wait(until) => self.phase = Phase::Waiting { until, frame: frame.to_vec() },
             Next::Hang => {
                 self.output.truncate(before);

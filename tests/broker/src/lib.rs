@@ -24,6 +24,7 @@ mod oracle;
 mod produce;
 mod producer_state;
 mod record;
+mod replication;
 mod request;
 mod serve;
 mod settings;

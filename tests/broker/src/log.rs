@@ -1,8 +1,7 @@
 //! The log of one partition: batches as sent, with base offset, leader epoch and (LogAppendTime) timestamps
 //! patched, and the memory of their producers.
 //!
-//! There is one log for all replicas: every in-sync replica is taken to have everything at once, so the high
-//! watermark is the end. Invariant: batches lie in offset order without gaps, `start <= end`.
+//! There is one log for all replicas, the leader's; what followers have of it is `replication`'s. Invariant: batches lie in offset order without gaps, `start <= end`.
 //! Source: `UnifiedLog.append`, `LogValidator` of Kafka 4.3. Inside a compressed batch nothing is looked at.
 use std::collections::VecDeque;
 
@@ -36,6 +35,8 @@ pub(crate) struct Log {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Append {
     pub(crate) base_offset: i64,
+    /// The offset after its last record.
+    pub(crate) end_offset: i64,
     /// The broker's time, or -1. A duplicate has its batch's greatest timestamp here, whatever its type.
     pub(crate) log_append_time: i64,
     pub(crate) duplicate: bool,
@@ -99,6 +100,7 @@ impl Log {
                 Verdict::Duplicate(of) => {
                     return Ok(Append {
                         base_offset: of.base_offset,
+                        end_offset: of.base_offset + i64::from(header.count),
                         log_append_time: of.timestamp,
                         duplicate: true,
                     });
@@ -114,7 +116,7 @@ impl Log {
             self.retain(retention);
         }
         let log_append_time = if config.timestamp_type == TimestampType::LogAppendTime { now } else { -1 };
-        Ok(Append { base_offset, log_append_time, duplicate: false })
+        Ok(Append { base_offset, end_offset: self.end, log_append_time, duplicate: false })
     }
 
     fn push(&mut self, bytes: Box<[u8]>, count: i64) {
@@ -172,17 +174,18 @@ impl Log {
     /// Every record, oldest first; those of compressed batches are left out.
     pub(crate) fn records(&self) -> impl Iterator<Item = Record<'_>> {
         let start = self.start;
-        let of_batch = |stored| {
-            let batch = Batch::stored(stored);
-            let header = batch.header().filter(|header| header.compression == 0);
-            header
-                .into_iter()
-                .flat_map(move |header| Records::new(header, batch.records()).filter_map(Result::ok))
-        };
-        self.batches
-            .iter()
-            .flat_map(move |stored| of_batch(&stored.bytes))
-            .filter(move |record| record.offset >= start)
+        self.batches.iter().flat_map(Stored::records).filter(move |record| record.offset >= start)
+    }
+}
+
+impl Stored {
+    /// Its records, unless they are compressed.
+    pub(crate) fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        let batch = Batch::stored(&self.bytes);
+        let header = batch.header().filter(|header| header.compression == 0);
+        header
+            .into_iter()
+            .flat_map(move |header| Records::new(header, batch.records()).filter_map(Result::ok))
     }
 }
 

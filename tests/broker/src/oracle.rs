@@ -1,6 +1,7 @@
 //! What tests ask a cluster behind its brokers' backs: what really lies in the logs.
 use crate::batch::{Batch, Header};
 use crate::cluster::Cluster;
+use crate::log::Stored;
 use crate::record::Record;
 
 /// A batch in a log.
@@ -17,6 +18,13 @@ impl Cluster {
     /// Every record of a partition, oldest first. The records of compressed batches are left out.
     pub fn records(&self, topic: &str, partition: i32) -> impl Iterator<Item = Record<'_>> {
         self.partition(topic, partition).into_iter().flat_map(|partition| partition.log.records())
+    }
+
+    /// Every record that a partition has lost with a leader, in the order of the losses.
+    pub fn lost(&self, topic: &str, partition: i32) -> impl Iterator<Item = Record<'_>> {
+        let stored =
+            self.partition(topic, partition).into_iter().flat_map(|partition| &partition.followers.lost);
+        stored.flat_map(Stored::records)
     }
 
     /// Every batch of a partition, oldest first.

@@ -12,15 +12,18 @@ use kurier_core::wire::ErrorCode;
 use crate::error::Close;
 use crate::log::Append;
 use crate::produce::{self, Answer, PartitionAnswer, ProduceRequest, TopicAnswer};
+use crate::replication::Delayed;
 use crate::request::{Body, Fault, Injector, Reply, RequestInfo};
 use crate::state::State;
 use crate::{api_versions, fetch, find_coordinator, init_producer_id, list_offsets, metadata};
 
 /// What a connection does after a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Next {
     /// Reads on.
     Read,
+    /// Answers when the followers have what was appended, or the time for it is over.
+    Replicate(Box<Delayed>),
     /// Holds the answer back and reads nothing until then.
     Hold(i64),
     /// Has given the answer, and reads nothing until then.
@@ -68,22 +71,20 @@ pub(crate) fn serve(cx: Context<'_>, frame: &[u8], out: &mut Vec<u8>) -> Next {
         .unwrap_or_default();
     let start = out.len();
     let next = carry_out(state, &info, &fault, attempt, out);
-    let length = (out.len() - start).saturating_sub(4) as i32;
-    if let Some(size) = out.get_mut(start..).and_then(|answer| answer.first_chunk_mut()) {
-        *size = length.to_be_bytes();
-    }
+    put_size(out, start);
     if let (Some(change), true) = (fault.alter, out.len() > start) {
         let mut answer = out.split_off(start);
         change(&mut answer);
         out.append(&mut answer);
     }
+    let waits = matches!(next, Next::Wait(_) | Next::Replicate(_));
     let after = match fault.reply {
         Reply::Send => next,
         Reply::Lose => Next::Read,
         Reply::Hang => Next::Hang,
         Reply::Close => Next::Close(Close::Fault),
     };
-    if fault.reply != Reply::Send || matches!(next, Next::Wait(_)) {
+    if fault.reply != Reply::Send || waits {
         out.truncate(start);
     }
     match after {
@@ -175,7 +176,23 @@ fn carry_out(
                     topics.iter().flat_map(|topic| &topic.partitions).any(|answer| !answer.error().is_none());
                 return if failed { Next::Close(Close::AcksZero) } else { Next::Read };
             }
-            Answer::Topics(topics) => produce::write(w, version, throttle_ms, &topics, state),
+            Answer::Topics(topics) => {
+                let waits = request.acks == -1;
+                let delayed = if waits {
+                    Delayed::new(state, info.broker, topics, request.timeout_ms, info.now)
+                } else {
+                    Err(topics)
+                };
+                match delayed {
+                    Ok(mut delayed) => {
+                        delayed.version = version;
+                        delayed.correlation = info.correlation;
+                        delayed.throttle_ms = throttle_ms;
+                        return Next::Replicate(Box::new(delayed));
+                    }
+                    Err(topics) => produce::write(w, version, throttle_ms, &topics, state),
+                }
+            }
         },
         Body::Fetch(request) => {
             if attempt != Attempt::Last
@@ -229,6 +246,30 @@ fn carry_out(
     if throttle_ms > 0 { Next::Mute(info.now.saturating_add(i64::from(throttle_ms))) } else { Next::Read }
 }
 
+/// Writes the answer of a produce request that has waited for followers.
+pub(crate) fn answer_delayed(state: &State, delayed: &Delayed, now: i64, out: &mut Vec<u8>) -> Next {
+    let start = out.len();
+    let flexible = api::flexible(api::PRODUCE, delayed.version);
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&delayed.correlation.to_be_bytes());
+    if flexible {
+        out.push(0);
+    }
+    let w = &mut Writer::new(out, flexible);
+    produce::write(w, delayed.version, delayed.throttle_ms, &delayed.topics, state);
+    put_size(out, start);
+    let throttle_ms = i64::from(delayed.throttle_ms);
+    if throttle_ms > 0 { Next::Mute(now.saturating_add(throttle_ms)) } else { Next::Read }
+}
+
+/// The size of the frame that begins at `start`, in its first four bytes.
+fn put_size(out: &mut [u8], start: usize) {
+    let length = out.len().saturating_sub(start + 4) as i32;
+    if let Some(size) = out.get_mut(start..).and_then(|answer| answer.first_chunk_mut()) {
+        *size = length.to_be_bytes();
+    }
+}
+
 fn produce_with_faults(
     state: &mut State,
     info: &RequestInfo<'_>,
@@ -279,7 +320,7 @@ fn produce_with_faults(
 fn skipped(index: i32, error: Option<ErrorCode>) -> PartitionAnswer {
     let mut answer = PartitionAnswer::refused(index, error.unwrap_or_default());
     if error.is_none() {
-        answer.outcome = Ok(Append { base_offset: 0, log_append_time: -1, duplicate: false });
+        answer.outcome = Ok(Append { base_offset: 0, end_offset: 0, log_append_time: -1, duplicate: false });
     }
     answer
 }

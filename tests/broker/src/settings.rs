@@ -142,6 +142,8 @@ pub struct Settings {
     pub num_partitions: i32,
     /// `default.replication.factor`, never more than there are brokers. Default 1.
     pub default_replication_factor: usize,
+    /// How long an append takes to reach the followers in sync, in ms, on average. Default 0: they have it at once.
+    pub replication_lag_ms: i64,
     /// The configuration of topics that name none.
     pub topic_defaults: TopicConfig,
     /// `throttle_time_ms` of every Produce answer; the connection is not read for that long. Default 0.
@@ -167,6 +169,7 @@ impl Default for Settings {
             auto_create_topics: true,
             num_partitions: 1,
             default_replication_factor: 1,
+            replication_lag_ms: 0,
             topic_defaults: TopicConfig::default(),
             throttle_ms: 0,
             socket_request_max_bytes: 104_857_600,

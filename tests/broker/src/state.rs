@@ -4,6 +4,7 @@
 use crate::bytes::Uuid;
 use crate::init_producer_id::Identities;
 use crate::log::Log;
+use crate::replication::Followers;
 use crate::settings::{Settings, TopicConfig};
 use kurier_core::wire::ErrorCode;
 
@@ -39,6 +40,7 @@ pub(crate) struct Partition {
     /// everything, and may lead once the set is empty (KIP-966).
     pub(crate) eligible: Vec<i32>,
     pub(crate) log: Log,
+    pub(crate) followers: Followers,
 }
 
 impl Partition {
@@ -53,8 +55,7 @@ impl Partition {
         if self.leader == broker {
             let heir =
                 self.replicas.iter().find(|replica| self.isr.contains(replica) && alive.contains(replica));
-            self.leader = heir.copied().unwrap_or(-1);
-            self.leader_epoch += 1;
+            self.lead(heir.copied().unwrap_or(-1));
         }
     }
 
@@ -65,8 +66,7 @@ impl Partition {
         }
         let leads = self.leader == -1 && (self.isr.contains(&broker) || self.eligible.contains(&broker));
         if leads {
-            self.leader = broker;
-            self.leader_epoch += 1;
+            self.lead(broker);
         }
         if self.leader >= 0 {
             self.eligible.retain(|&replica| replica != broker);
@@ -122,6 +122,8 @@ pub(crate) struct State {
     created: u64,
     /// Batches appended so far: a waiting fetch looks again when it changes.
     pub(crate) appends: u64,
+    /// The time that was handed in last, in ms.
+    pub(crate) clock: i64,
     /// When producers are looked through for expired ones.
     next_expiry_check: i64,
 }
@@ -136,7 +138,28 @@ impl State {
             identities,
             created: 0,
             appends: 0,
+            clock: i64::MIN,
             next_expiry_check: i64::MIN,
+        }
+    }
+
+    pub(crate) fn add_broker(&mut self, id: i32, host: &str, port: u16) {
+        self.brokers.retain(|broker| broker.id != id);
+        let (host, port) = (host.to_owned(), i32::from(port));
+        self.brokers.push(Broker { id, host, port, running: Running::Up, fenced: false });
+        self.brokers.sort_by_key(|broker| broker.id);
+    }
+
+    /// Time has passed: followers that run fetch.
+    pub(crate) fn advance(&mut self, now: i64) {
+        self.clock = now;
+        if self.settings.replication_lag_ms == 0 {
+            return;
+        }
+        let Self { topics, brokers, .. } = self;
+        let runs = |id| brokers.iter().any(|broker| broker.id == id && broker.running == Running::Up);
+        for partition in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+            partition.catch_up(now, runs);
         }
     }
 
@@ -205,6 +228,7 @@ impl State {
                 eligible: Vec::new(),
                 replicas,
                 log: Log::default(),
+                followers: Followers::default(),
             });
         }
     }

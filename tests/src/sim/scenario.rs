@@ -114,8 +114,10 @@ impl Scenario {
         let idempotent = may && !d.chance(200);
         let in_flight = d.within(1, 5) as u32;
         let linger = d.pick(&[0, 0, 1, 5, 20, 100]);
-        let request_timeout = d.pick(&[40, 100, 500, 3000, 30_000]);
+        let mut request_timeout = d.pick(&[40, 100, 500, 3000, 30_000]);
         let (retry, retry_max) = (d.pick(&[1, 10, 100]), d.pick(&[1, 50, 1000]));
+        let longest = most_delivery(retry, retry_max);
+        request_timeout = request_timeout.min(longest / 2);
         let (dial, dial_max) = (d.pick(&[1, 20, 50]), d.pick(&[1, 50, 1000]));
         let (setup, setup_max) = (d.pick(&[50, 300, 10_000]), d.pick(&[50, 500, 30_000]));
         let dead = usize::from(!d.chance(200));
@@ -144,8 +146,11 @@ impl Scenario {
         if may {
             config = config.enable_idempotence(idempotent);
         }
-        if d.chance(500) {
-            config = config.delivery_timeout_ms(linger + request_timeout + d.pick(&[0, 20, 200, 5000]));
+        let explicit = d.chance(500);
+        if explicit || longest < 120_000 {
+            let more = if explicit { d.pick(&[0, 20, 200, 5000]) } else { longest };
+            let least = linger + request_timeout;
+            config = config.delivery_timeout_ms((least + more).min(longest.max(least)));
         }
         let patience =
             [request_timeout, retry.max(retry_max), dial.max(dial_max), setup.max(setup_max), linger]
@@ -225,6 +230,16 @@ impl Scenario {
             self.ends_by,
             self.config,
         )
+    }
+}
+
+/// How long a batch may be tried, in ms: where the cluster is asked again each millisecond, two minutes of it would be
+/// a hundred times as long as the history, and tell nothing new.
+const fn most_delivery(retry: u32, retry_max: u32) -> u32 {
+    match (retry, retry_max) {
+        (0..10, _) | (_, 0..10) => 1000,
+        (10..100, _) | (_, 10..1000) => 10_000,
+        _ => 120_000,
     }
 }
 

@@ -183,12 +183,13 @@ fn append_topic(
     now: i64,
 ) -> TopicAnswer {
     let mut appended = 0;
+    let lag_ms = state.settings.replication_lag_ms;
     let mut partitions = Vec::with_capacity(judged.partitions.len());
     let mut topic = state.topic_mut(&judged.name);
     for (index, batch) in judged.partitions {
         let mut answer = PartitionAnswer::refused(index, ErrorCode::NONE);
         answer.outcome = batch.map_err(Refusal::early).and_then(|batch| match topic.as_deref_mut() {
-            Some(topic) => append(topic, index, batch, acks, now),
+            Some(topic) => append(topic, index, batch, acks, lag_ms, now),
             None => Err(Refusal::early(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)),
         });
         let tells_start = answer.outcome.as_ref().map_or_else(|refusal| refusal.tells_log_start, |_| true);
@@ -208,7 +209,14 @@ fn append_topic(
     TopicAnswer { name: judged.name, id: judged.id, partitions }
 }
 
-fn append(topic: &mut Topic, index: i32, batch: Batch<'_>, acks: i16, now: i64) -> Result<Append, Refusal> {
+fn append(
+    topic: &mut Topic,
+    index: i32,
+    batch: Batch<'_>,
+    acks: i16,
+    lag_ms: i64,
+    now: i64,
+) -> Result<Append, Refusal> {
     let config = topic.config;
     let Some(partition) = topic.partition_mut(index) else {
         return Err(Refusal::early(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
@@ -217,5 +225,9 @@ fn append(topic: &mut Topic, index: i32, batch: Batch<'_>, acks: i16, now: i64) 
     if acks == -1 && partition.isr.len() < needed {
         return Err(Refusal { tells_log_start: true, ..Refusal::early(ErrorCode::NOT_ENOUGH_REPLICAS) });
     }
-    partition.log.append(batch, &config, partition.leader_epoch, now)
+    let append = partition.log.append(batch, &config, partition.leader_epoch, now)?;
+    if !append.duplicate {
+        partition.appended(lag_ms, now);
+    }
+    Ok(append)
 }
