@@ -20,6 +20,10 @@ import org.apache.kafka.common.ElectionType;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.TopicPartitionInfo;
+import org.apache.kafka.common.acl.AccessControlEntry;
+import org.apache.kafka.common.acl.AclBinding;
+import org.apache.kafka.common.acl.AclOperation;
+import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.ElectionNotNeededException;
 import org.apache.kafka.common.errors.InvalidPartitionsException;
@@ -29,6 +33,9 @@ import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.quota.ClientQuotaAlteration;
 import org.apache.kafka.common.quota.ClientQuotaEntity;
+import org.apache.kafka.common.resource.PatternType;
+import org.apache.kafka.common.resource.ResourcePattern;
+import org.apache.kafka.common.resource.ResourceType;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
@@ -129,6 +136,8 @@ public final class Admin {
                     .all().get();
             case "configure" -> configure(words);
             case "quota" -> quota(words);
+            case "rule" -> client.createAcls(List.of(rule(words))).all().get();
+            case "unrule" -> client.deleteAcls(List.of(rule(words).toFilter())).all().get();
             case "feature" -> feature(words[1], Short.parseShort(words[2]));
             case "list" -> client.listTopics().names().get().stream().sorted().forEach(this::say);
             case "describe" -> describe(words[1]);
@@ -232,6 +241,15 @@ public final class Admin {
             changes.add(new ClientQuotaAlteration.Op(key(words[i]), limit));
         }
         client.alterClientQuotas(List.of(new ClientQuotaAlteration(new ClientQuotaEntity(entity), changes))).all().get();
+    }
+
+    /** rule|unrule allow|deny OPERATION topic|cluster|transactional_id NAME: for clients that have no name. */
+    private static AclBinding rule(String[] words) {
+        AclPermissionType permission = AclPermissionType.valueOf(words[1].toUpperCase());
+        AclOperation operation = AclOperation.valueOf(words[2].toUpperCase());
+        ResourceType type = ResourceType.valueOf(words[3].toUpperCase());
+        return new AclBinding(new ResourcePattern(type, words[4], PatternType.LITERAL),
+            new AccessControlEntry("User:ANONYMOUS", "*", operation, permission));
     }
 
     /** feature NAME LEVEL, up or down. */

@@ -16,11 +16,13 @@
 //! ```
 use std::collections::BTreeMap;
 
+use crate::access::Denial;
 use crate::bytes::Uuid;
 use crate::connection::Connection;
 use kurier_core::wire::ErrorCode;
 
 use crate::error::Close;
+use crate::quota::Quota;
 use crate::request::{Fault, Injector, RequestInfo};
 use crate::settings::{Settings, TopicConfig};
 use crate::state::{Partition, Running, State};
@@ -237,6 +239,21 @@ impl Cluster {
         self.state.topic_mut(name).map(|topic| change(&mut topic.config)).is_some()
     }
 
+    /// Sets the quota of a client id; what it has used is forgotten.
+    pub fn set_quota(&mut self, client_id: &str, quota: Quota) {
+        self.state.quotas.set(client_id, quota);
+    }
+
+    /// Denies something to all clients, at once.
+    pub fn deny(&mut self, denial: Denial) {
+        self.state.access.deny(denial);
+    }
+
+    /// Takes a denial back.
+    pub fn allow(&mut self, denial: &Denial) {
+        self.state.access.allow(denial);
+    }
+
     /// Names of the topics, sorted.
     pub fn topics(&self) -> impl Iterator<Item = &str> {
         self.state.topics.iter().map(|topic| topic.name.as_str())
@@ -302,6 +319,13 @@ impl Cluster {
         let partition = self.partition_mut(topic, partition)?;
         partition.truncate(offset);
         Some(partition.log.end())
+    }
+
+    /// Forgets what a broker forgets that starts again, where nobody else leads meanwhile: of the
+    /// batches of a producer only the newest is kept, since that is all its snapshot holds.
+    pub fn reload_producers(&mut self) {
+        let partitions = self.state.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+        partitions.for_each(|partition| partition.log.producers.keep_newest());
     }
 
     /// Whether a broker runs.

@@ -40,6 +40,7 @@ impl<'a> FindCoordinatorRequest<'a> {
 pub(crate) fn write(
     w: &mut Writer<'_>,
     version: i16,
+    throttle_ms: i32,
     state: &State,
     request: &FindCoordinatorRequest<'_>,
     forced: Option<ErrorCode>,
@@ -48,7 +49,7 @@ pub(crate) fn write(
     let error = forced.unwrap_or(node.map_or(ErrorCode::COORDINATOR_NOT_AVAILABLE, |_| ErrorCode::NONE));
     let (id, host, port) = node.map_or((-1, "", -1), |node| (node.id, node.host.as_str(), node.port));
     if version >= 1 {
-        w.i32(0);
+        w.i32(throttle_ms);
     }
     if version < 4 {
         w.i16(error.0);

@@ -5,6 +5,7 @@
 //! Source: `TransactionCoordinator.handleInitProducerId`, `TransactionMetadata` of Kafka 4.3; versions 0-5.
 use std::collections::BTreeMap;
 
+use crate::access::Access;
 use crate::bytes::{Malformed, Reader, Writer};
 use crate::settings::Settings;
 use kurier_core::wire::ErrorCode;
@@ -33,6 +34,15 @@ impl InitProducerIdRequest {
         };
         r.end()?;
         Ok(request)
+    }
+}
+
+/// Whether the client may have an id.
+pub(crate) fn authorize(request: &InitProducerIdRequest, access: &Access) -> Result<(), ErrorCode> {
+    match &request.transactional_id {
+        Some(name) if !access.may_use(name) => Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
+        None if !access.may_be_idempotent() => Err(ErrorCode::CLUSTER_AUTHORIZATION_FAILED),
+        _ => Ok(()),
     }
 }
 

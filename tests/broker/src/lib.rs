@@ -3,9 +3,10 @@
 //! [`Cluster`] is the model itself, sans I/O: bytes and the time in, bytes out; simulations run it in virtual time.
 //! [`Server`] puts it on TCP for programs that want a broker. It judges what a producer sends as a real broker does, with the same
 //! error codes; a conformance test in the project's tests plays the same requests to both. It is no broker to keep
-//! data in: no disk, no replication, no groups, no transactions, no security.
+//! data in: no disk, no replication, no groups, no transactions, no users.
 #![forbid(unsafe_code)]
 
+mod access;
 pub mod api;
 mod api_versions;
 mod batch;
@@ -23,6 +24,7 @@ mod metadata;
 mod oracle;
 mod produce;
 mod producer_state;
+mod quota;
 mod record;
 mod replication;
 mod request;
@@ -32,6 +34,7 @@ mod state;
 mod tcp;
 pub mod testing;
 
+pub use access::Denial;
 pub use api_versions::ApiVersionsRequest;
 pub use batch::Header;
 pub use bytes::Uuid;
@@ -45,6 +48,7 @@ pub use list_offsets::{ListOffsetsRequest, WantedOffset};
 pub use metadata::{MetadataRequest, MetadataTopic};
 pub use oracle::LoggedBatch;
 pub use produce::{ProducePartition, ProduceRequest, ProduceTopic};
+pub use quota::Quota;
 pub use record::{Record, RecordHeaders, fetched_records};
 pub use request::{Body, Fault, Injector, Reply, RequestInfo};
 pub use settings::{ApiRange, Feature, Release, Settings, TimestampType, TopicConfig};

@@ -52,12 +52,14 @@ pub(crate) struct Refusal {
     pub(crate) records: Vec<(i32, &'static str)>,
     /// Of the batch as a whole.
     pub(crate) message: Option<&'static str>,
+    /// It is in the leader's log all the same: what failed is the waiting for the other replicas.
+    pub(crate) appended: Option<Append>,
 }
 
 impl Refusal {
     /// Refused before the log was asked.
     pub(crate) fn early(error: ErrorCode) -> Self {
-        Self { error, tells_log_start: false, records: Vec::new(), message: None }
+        Self { error, tells_log_start: false, records: Vec::new(), message: None, appended: None }
     }
 
     /// Refused by the log.
@@ -241,7 +243,7 @@ fn check_records(batch: Batch<'_>, header: &Header, config: &TopicConfig, now: i
     } else {
         "a record is not allowed"
     };
-    Err(Refusal { error, tells_log_start: true, records: refused, message: Some(message) })
+    Err(Refusal { records: refused, message: Some(message), ..Refusal::by_log(error) })
 }
 
 fn bad_timestamp(timestamp: i64, header: &Header, config: &TopicConfig, now: i64) -> Option<&'static str> {

@@ -91,13 +91,18 @@ pub(crate) fn handle<'s>(
     request: &MetadataRequest<'_>,
     only_look: bool,
 ) -> Vec<Found<'s>> {
-    let Some(topics) = &request.topics else { return state.topics.iter().map(Found::Known).collect() };
+    let Some(topics) = &request.topics else {
+        let state = &*state;
+        let seen = |topic: &&Topic| state.access.may_describe(&topic.name);
+        return state.topics.iter().filter(seen).map(Found::Known).collect();
+    };
     let by_id = topics.iter().any(|topic| topic.id != [0; 16]);
     let mut created = Vec::new();
     if !by_id && !only_look && state.settings.auto_create_topics && request.allow_auto_topic_creation {
         let (partitions, config) = (state.settings.num_partitions, state.settings.topic_defaults);
         for name in topics.iter().filter_map(|topic| topic.name.as_deref()) {
             if state.topic(name).is_none()
+                && state.access.may_describe(name)
                 && !is_internal(name)
                 && state.create(name, partitions, config).is_ok()
             {
@@ -112,13 +117,25 @@ pub(crate) fn handle<'s>(
             asked.push(topic);
         }
     }
+    let denied = |name: Option<&str>, id| {
+        Found::Missing(ErrorCode::TOPIC_AUTHORIZATION_FAILED, name.map(str::to_owned), id)
+    };
     let find = |topic: &MetadataTopic<'_>| {
         if by_id {
             let missing = || Found::Missing(ErrorCode::UNKNOWN_TOPIC_ID, None, topic.id);
-            return (topic.id != [0; 16])
-                .then(|| state.topic_by_id(&topic.id).map_or_else(missing, Found::Known));
+            let known = |known: &'s Topic| {
+                if state.access.may_describe(&known.name) {
+                    Found::Known(known)
+                } else {
+                    denied(None, known.id)
+                }
+            };
+            return (topic.id != [0; 16]).then(|| state.topic_by_id(&topic.id).map_or_else(missing, known));
         }
         let name = topic.name.as_deref()?;
+        if !state.access.may_describe(name) {
+            return Some(denied(Some(name), [0; 16]));
+        }
         Some(match state.topic(name).filter(|_| !created.contains(&name)) {
             Some(known) => Found::Known(known),
             None => {

@@ -122,6 +122,14 @@ impl Producers {
         self.entries.retain(|_, entry| now.saturating_sub(entry.last_timestamp) < expiration_ms);
     }
 
+    /// Keeps of each producer only the newest batch, as `ProducerStateManager.writeSnapshot` does.
+    pub(crate) fn keep_newest(&mut self) {
+        for entry in self.entries.values_mut() {
+            entry.batches.rotate_left(entry.len.saturating_sub(1));
+            entry.len = entry.len.min(1);
+        }
+    }
+
     /// Forgets everything, as after a loss of the log.
     pub(crate) fn clear(&mut self) {
         self.entries.clear();

@@ -157,10 +157,7 @@ fn carry_out(
         _ => info.version,
     };
     let flexible = api::flexible(info.api, version);
-    let throttle_ms = match info.body {
-        Body::Produce(_) => fault.throttle_ms.unwrap_or(state.settings.throttle_ms),
-        _ => fault.throttle_ms.unwrap_or(0),
-    };
+    let throttle_ms = throttle_ms(state, info, fault);
     out.extend_from_slice(&[0; 4]);
     out.extend_from_slice(&info.correlation.to_be_bytes());
     if flexible && info.api != api::API_VERSIONS {
@@ -174,7 +171,7 @@ fn carry_out(
                 out.truncate(out.len() - 8 - usize::from(flexible));
                 let failed =
                     topics.iter().flat_map(|topic| &topic.partitions).any(|answer| !answer.error().is_none());
-                return if failed { Next::Close(Close::AcksZero) } else { Next::Read };
+                return if failed { Next::Close(Close::AcksZero) } else { after_throttle(info, throttle_ms) };
             }
             Answer::Topics(topics) => {
                 let waits = request.acks == -1;
@@ -221,7 +218,9 @@ fn carry_out(
                 metadata::write(w, version, request, &found, &about, fault.error);
             }
         }
-        Body::FindCoordinator(request) => find_coordinator::write(w, version, state, request, fault.error),
+        Body::FindCoordinator(request) => {
+            find_coordinator::write(w, version, throttle_ms, state, request, fault.error)
+        }
         Body::ApiVersions(request) => {
             let error = fault.error.unwrap_or_else(|| api_versions::judge(request, version));
             if error == ErrorCode::UNSUPPORTED_VERSION {
@@ -236,6 +235,8 @@ fn carry_out(
         Body::InitProducerId(request) => {
             let outcome = if fault.skip {
                 Err(fault.error.unwrap_or_default())
+            } else if let Err(denied) = init_producer_id::authorize(request, &state.access) {
+                Err(denied)
             } else {
                 let outcome = state.identities.init(request, &state.settings);
                 fault.error.map_or(outcome, Err)
@@ -243,6 +244,22 @@ fn carry_out(
             init_producer_id::write(w, version, throttle_ms, outcome);
         }
     }
+    after_throttle(info, throttle_ms)
+}
+
+/// What is told and kept: the test's order, else what the client's quota asks.
+fn throttle_ms(state: &mut State, info: &RequestInfo<'_>, fault: &Fault) -> i32 {
+    let (produced, exempt, ordered) = match &info.body {
+        Body::Produce(request) => (Some(info.size), request.acks == 0, state.settings.throttle_ms),
+        Body::Fetch(_) | Body::ListOffsets(_) => return fault.throttle_ms.unwrap_or(0),
+        _ => (None, false, 0),
+    };
+    let client_id = info.client_id.as_deref().unwrap_or_default();
+    let by_quota = state.quotas.record(info.broker, client_id, produced, exempt, info.now);
+    fault.throttle_ms.unwrap_or(ordered.max(by_quota))
+}
+
+fn after_throttle(info: &RequestInfo<'_>, throttle_ms: i32) -> Next {
     if throttle_ms > 0 { Next::Mute(info.now.saturating_add(i64::from(throttle_ms))) } else { Next::Read }
 }
 

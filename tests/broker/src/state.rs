@@ -1,9 +1,11 @@
 //! What all brokers of a cluster agree on at once: who runs, which topics there are, who leads, and the logs.
 //!
 //! Not connections. Metadata is never stale between brokers; a stale client is what tests are about.
+use crate::access::Access;
 use crate::bytes::Uuid;
 use crate::init_producer_id::Identities;
 use crate::log::Log;
+use crate::quota::Quotas;
 use crate::replication::Followers;
 use crate::settings::{Settings, TopicConfig};
 use kurier_core::wire::ErrorCode;
@@ -118,6 +120,8 @@ pub(crate) struct State {
     /// Sorted by name.
     pub(crate) topics: Vec<Topic>,
     pub(crate) identities: Identities,
+    pub(crate) access: Access,
+    pub(crate) quotas: Quotas,
     /// Topics created so far; a topic's id is made from it.
     created: u64,
     /// Batches appended so far: a waiting fetch looks again when it changes.
@@ -136,6 +140,8 @@ impl State {
             brokers: Vec::new(),
             topics: Vec::new(),
             identities,
+            access: Access::default(),
+            quotas: Quotas::default(),
             created: 0,
             appends: 0,
             clock: i64::MIN,

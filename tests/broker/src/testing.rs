@@ -200,12 +200,17 @@ fn bytes(out: &mut Vec<u8>, value: Option<&[u8]>) {
 
 /// A request frame: size, header (client id `test`), body.
 pub fn frame(api: i16, version: i16, correlation: i32, body: &[u8]) -> Vec<u8> {
+    frame_of("test", api, version, correlation, body)
+}
+
+/// A request frame of a client of this id, of less than 32 KiB.
+pub fn frame_of(client_id: &str, api: i16, version: i16, correlation: i32, body: &[u8]) -> Vec<u8> {
     let mut out = vec![0; 4];
     out.extend_from_slice(&api.to_be_bytes());
     out.extend_from_slice(&version.to_be_bytes());
     out.extend_from_slice(&correlation.to_be_bytes());
-    out.extend_from_slice(&4i16.to_be_bytes());
-    out.extend_from_slice(b"test");
+    out.extend_from_slice(&(client_id.len() as i16).to_be_bytes());
+    out.extend_from_slice(client_id.as_bytes());
     if api::flexible(api, version) {
         out.push(0);
     }

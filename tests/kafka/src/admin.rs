@@ -205,6 +205,23 @@ impl Admin {
         self.run(words.into_iter().chain(pairs(limits))).map(drop)
     }
 
+    /// Adds an authorizer's rule for clients without a name: `allow` or not, an operation such as `write`, a kind of
+    /// resource (`topic`, `cluster`, `transactional_id`), and its name (`*`: any; `kafka-cluster`).
+    ///
+    /// # Errors
+    /// The broker has no authorizer, or what it says.
+    pub fn rule(&self, allow: bool, operation: &str, kind: &str, name: &str) -> Result<(), Failure> {
+        self.run(["rule", if allow { "allow" } else { "deny" }, operation, kind, name]).map(drop)
+    }
+
+    /// Takes back a rule of [`Self::rule`].
+    ///
+    /// # Errors
+    /// What the broker says.
+    pub fn unrule(&self, allow: bool, operation: &str, kind: &str, name: &str) -> Result<(), Failure> {
+        self.run(["unrule", if allow { "allow" } else { "deny" }, operation, kind, name]).map(drop)
+    }
+
     /// Sets the level of a cluster feature such as `transaction.version`.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
 //! Leaders and replicas: three brokers, one of which is lost.
+use crate::moves;
 use crate::normal::placeholder;
 use crate::talk::{Answer, Talk, produce_request, produced, refused, written};
 use kurier_broker::api;
@@ -17,14 +18,21 @@ fn metadata(talk: &mut Talk, version: i16, topic: &str) -> Value {
 }
 
 #[test]
-fn only_the_leader_appends_and_only_with_enough_replicas() {
+fn three_brokers() {
     let mut talk = Talk::cluster(3);
+    moves::a_new_leader(&mut talk);
+    moves::a_follower_that_stands_still(&mut talk);
+    moves::an_in_sync_set_that_shrinks_under_a_request(&mut talk);
+    only_the_leader_appends_and_only_with_enough_replicas(&mut talk);
+}
+
+fn only_the_leader_appends_and_only_with_enough_replicas(talk: &mut Talk) {
     let records = BatchBuilder::new().value(b"v").build();
     let pairs: [&[i32]; 3] = [&[1, 2], &[2, 3], &[3, 1]];
     let topic = talk.place("placed", &pairs, &[("min.insync.replicas", "2")]);
     let alone = talk.place("alone", &[&[2], &[3]], &[("min.insync.replicas", "2")]);
     for version in [4, 5, 7, 9, 12, 13] {
-        metadata(&mut talk, version, &topic);
+        metadata(talk, version, &topic);
     }
 
     // Broker 1 leads partition 0, follows in 2, and has nothing of 1.
@@ -49,8 +57,8 @@ fn only_the_leader_appends_and_only_with_enough_replicas() {
 
     talk.lose(2, &[&topic, &alone]);
     for version in [5, 7, 9, 13] {
-        metadata(&mut talk, version, &topic);
-        metadata(&mut talk, version, &alone);
+        metadata(talk, version, &topic);
+        metadata(talk, version, &alone);
     }
     assert_eq!(talk.produce(9, &topic, 0, &records), refused(NOT_ENOUGH_REPLICAS));
     let wrong = BatchBuilder::new().value(b"v").bad_crc().build();

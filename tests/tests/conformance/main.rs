@@ -5,15 +5,21 @@
 //! field. Only what cannot be equal is taken out of them, see [`normal`].
 #![allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
 
+mod access;
 mod batches;
+mod deletions;
 mod frames;
 mod leaders;
 mod metadata;
+mod moves;
 mod normal;
 mod producer_ids;
+mod quotas;
 mod reading;
 mod records;
+mod restarts;
 mod sequences;
 mod settings;
+mod splits;
 mod talk;
 mod versions;

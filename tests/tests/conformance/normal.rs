@@ -1,5 +1,5 @@
 //! What is taken out of an answer before two brokers' answers are compared: addresses, other tests' topics, the times of
-//! the clock, the numbers of producer ids (not their order), the wording of messages (not their absence).
+//! the clock, how long a throttled client waits (not whether), the numbers of producer ids (not their order), the wording of messages (not their absence).
 use kurier_broker::codec::Value;
 use kurier_broker::{Server, api};
 use std::collections::BTreeMap;
@@ -11,6 +11,8 @@ pub struct Names {
     pub topics: BTreeMap<[u8; 16], String>,
     /// Producer ids in the order in which they were seen.
     pub producers: Vec<i64>,
+    /// What the last answer said of throttling.
+    pub throttle_ms: i64,
 }
 
 /// What a script calls the first producer id it was given; the next ones follow.
@@ -57,6 +59,10 @@ impl Names {
             }
         }
         visit(value, &mut |name, value| match (name, &mut *value) {
+            ("throttleTimeMs", Value::Int(time)) => {
+                self.throttle_ms = *time;
+                *time = (*time).min(1);
+            }
             ("host" | "clusterId", Value::Text(text)) => *text = "some".to_owned(),
             ("errorMessage" | "batchIndexErrorMessage", Value::Text(text)) => *text = "some".to_owned(),
             ("port" | "finalizedFeaturesEpoch", Value::Int(number)) => *number = 1,

@@ -1,9 +1,9 @@
 //! The wire to a real broker.
 use super::{Answer, read};
 use crate::normal::Names;
-use kurier_broker::api;
 use kurier_broker::codec::{Direction, Value, decode, encode, object};
-use kurier_tests::kafka::{Admin, Kafka, Options, shared as shared_kafka};
+use kurier_broker::{Denial, Quota, api};
+use kurier_tests::kafka::{Admin, Kafka, Options, Partition, shared as shared_kafka};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -30,7 +30,7 @@ pub fn own(nodes: u32, properties: &[(&str, &str)]) -> Option<Real> {
         .fold(Options::new().nodes(nodes), |options, (key, value)| options.property(key, value));
     let kafka = Kafka::start(options).unwrap();
     let address = kafka.address(1);
-    Some(Real::new(Some(kafka), &address))
+    Some(Real::new(Some(kafka), &address).await_producer_ids())
 }
 
 impl Real {
@@ -46,42 +46,133 @@ impl Real {
         }
     }
 
+    pub fn reconnect(&mut self) {
+        self.stream = TcpStream::connect(&self.address).unwrap();
+    }
+
+    pub fn quota(&mut self, client_id: &str, quota: &Quota) {
+        let limits = [
+            ("producer_byte_rate", quota.producer_byte_rate),
+            ("request_percentage", quota.request_percentage),
+        ];
+        let told =
+            limits.map(|(key, limit)| (key, limit.map_or_else(String::new, |limit| limit.to_string())));
+        let told: Vec<(&str, &str)> = told.iter().map(|(key, limit)| (*key, limit.as_str())).collect();
+        self.admin().quota(client_id, &told).unwrap();
+        settle();
+    }
+
+    pub fn access(&mut self, denial: &Denial, denied: bool) {
+        let (operation, kind, name) = match denial {
+            Denial::Write(topic) => ("write", "topic", topic.as_str()),
+            Denial::Describe(topic) => ("describe", "topic", topic.as_str()),
+            Denial::IdempotentWrite => ("idempotent_write", "cluster", "kafka-cluster"),
+            Denial::TransactionalId(name) => ("write", "transactional_id", name.as_str()),
+            other => panic!("{other:?}"),
+        };
+        let admin = self.admin();
+        // Once there is a rule for something, nothing is allowed that no rule allows, not even to the broker itself.
+        if denied {
+            admin.rule(true, "all", "cluster", "kafka-cluster").unwrap();
+            admin.rule(true, "all", kind, name).unwrap();
+            admin.rule(false, operation, kind, name).unwrap();
+        } else {
+            admin.unrule(false, operation, kind, name).unwrap();
+            admin.unrule(true, "all", kind, name).unwrap();
+        }
+        settle();
+    }
+
+    pub fn trim(&mut self, topic: &str, partition: u32, offset: u64) {
+        self.admin().trim(topic, partition, offset).unwrap();
+    }
+
+    pub fn delete(&mut self, topic: &str) {
+        self.admin().delete(topic).unwrap();
+        settle();
+    }
+
+    pub fn lead(&mut self, topic: &str, partition: u32, broker: u32) {
+        self.admin().lead(topic, partition, broker).unwrap();
+        settle();
+    }
+
+    pub fn restart(&mut self, notice: bool) {
+        let kafka = self.own.as_ref().unwrap();
+        if notice {
+            assert!(kafka.stop_node(1).unwrap());
+        } else {
+            kafka.kill_node(1).unwrap();
+        }
+        kafka.start_node(1).unwrap();
+        self.reconnect();
+        for topic in self.names.topics.values() {
+            self.await_topic(topic);
+        }
+    }
+
+    pub fn pause(&mut self, broker: u32, paused: bool) {
+        let kafka = self.own.as_ref().unwrap();
+        if paused { kafka.pause(broker) } else { kafka.resume(broker) }.unwrap();
+    }
+
+    pub fn await_in_sync(&mut self, topic: &str, in_sync: &[i32]) {
+        let wanted: Vec<u32> = in_sync.iter().map(|&id| id as u32).collect();
+        let reached = |partition: &Partition| {
+            let mut now = partition.in_sync.clone();
+            now.sort_unstable();
+            now == wanted
+        };
+        self.admin().await_topic(topic, Duration::from_secs(60), reached).unwrap();
+        settle();
+    }
+
+    pub fn create_named(&self, name: &str, partitions: u32, configs: &[(&str, &str)]) -> [u8; 16] {
+        self.admin().create(name, partitions, 1, configs).unwrap();
+        self.await_topic(name)
+    }
+
     pub fn create(&self, label: &str, partitions: u32, configs: &[(&str, &str)]) -> (String, [u8; 16]) {
         let name = unique(label);
-        self.admin().create(&name, partitions, 1, configs).unwrap();
-        let id = self.await_topic(&name);
+        let id = self.create_named(&name, partitions, configs);
         (name, id)
     }
 
     pub fn place(&self, label: &str, replicas: &[&[i32]], configs: &[(&str, &str)]) -> (String, [u8; 16]) {
-        let name = unique(label);
         let replicas: Vec<Vec<u32>> =
             replicas.iter().map(|set| set.iter().map(|&id| id as u32).collect()).collect();
         let replicas: Vec<&[u32]> = replicas.iter().map(Vec::as_slice).collect();
-        self.admin().place(&name, &replicas, configs).unwrap();
-        let everywhere =
-            |partition: &kurier_tests::kafka::Partition| partition.in_sync.len() == partition.replicas.len();
-        self.admin().await_topic(&name, Duration::from_secs(30), everywhere).unwrap();
-        // Every broker must have heard of it before it is asked.
-        std::thread::sleep(Duration::from_secs(1));
-        let id = self.await_topic(&name);
-        (name, id)
+        // On a busy machine a broker may count as lost for a moment, and what it was to lead is led by another.
+        for _ in 0..10 {
+            let name = unique(label);
+            self.admin().place(&name, &replicas, configs).unwrap();
+            let everywhere = |partition: &Partition| partition.in_sync.len() == partition.replicas.len();
+            let seen = self.admin().await_topic(&name, Duration::from_secs(60), everywhere).unwrap();
+            // Every broker must have heard of it before it is asked.
+            std::thread::sleep(Duration::from_secs(1));
+            if seen.partitions.iter().all(|partition| partition.leader == partition.replicas.first().copied())
+            {
+                let id = self.await_topic(&name);
+                return (name, id);
+            }
+        }
+        panic!("{label} is not led as it was placed");
     }
 
     pub fn to(&mut self, broker: u32) {
         self.address = self.own.as_ref().unwrap().address(broker);
-        self.stream = TcpStream::connect(&self.address).unwrap();
+        self.reconnect();
     }
 
     pub fn lose(&mut self, broker: u32, topics: &[&str]) {
         let kafka = self.own.as_ref().unwrap();
         kafka.kill_node(broker).unwrap();
         for topic in topics {
-            let gone = |partition: &kurier_tests::kafka::Partition| {
+            let gone = |partition: &Partition| {
                 partition.leader != Some(broker)
                     && (partition.in_sync.len() == 1 || !partition.in_sync.contains(&broker))
             };
-            self.admin().await_topic(topic, Duration::from_secs(30), gone).unwrap();
+            self.admin().await_topic(topic, Duration::from_secs(60), gone).unwrap();
         }
         std::thread::sleep(Duration::from_secs(1));
     }
@@ -155,7 +246,7 @@ impl Real {
         }
         if let Some(end) = end {
             answers.push(end);
-            self.stream = TcpStream::connect(&self.address).unwrap();
+            self.reconnect();
         }
         answers
     }
@@ -174,6 +265,11 @@ impl Real {
             _ => Answer::Closed,
         })
     }
+}
+
+/// What the controller has agreed to is known to the brokers a moment later.
+fn settle() {
+    std::thread::sleep(Duration::from_millis(500));
 }
 
 fn unique(label: &str) -> String {

@@ -96,9 +96,16 @@ impl PartitionAnswer {
         self.outcome.as_ref().err().map_or(ErrorCode::NONE, |refusal| refusal.error)
     }
 
-    /// Replaces what became of it.
+    /// Replaces what became of it. The errors of a wait for replicas still tell where the batch went.
     pub(crate) fn fail(&mut self, error: ErrorCode) {
-        *self = Self::refused(self.index, error);
+        let waited =
+            matches!(error, ErrorCode::REQUEST_TIMED_OUT | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND);
+        match self.outcome {
+            Ok(append) if waited => {
+                self.outcome = Err(Refusal { appended: Some(append), ..Refusal::early(error) });
+            }
+            _ => *self = Self::refused(self.index, error),
+        }
     }
 }
 
@@ -156,8 +163,12 @@ pub(crate) fn write(
 }
 
 fn write_partition(w: &mut Writer<'_>, version: i16, answer: &PartitionAnswer) {
+    let append = match &answer.outcome {
+        Ok(append) => Some(*append),
+        Err(refusal) => refusal.appended,
+    };
     let (base_offset, log_append_time) =
-        answer.outcome.as_ref().map_or((-1, -1), |append| (append.base_offset, append.log_append_time));
+        append.map_or((-1, -1), |append| (append.base_offset, append.log_append_time));
     w.i32(answer.index);
     w.i16(answer.error().0);
     w.i64(base_offset);

@@ -110,6 +110,8 @@ fn judge_topic<'a>(
         let exists = known.is_some_and(|known| known.partition(partition.index).is_some());
         let batch = if known.is_none() && version > 12 {
             Err(ErrorCode::UNKNOWN_TOPIC_ID)
+        } else if !state.access.may_write(&judged.name) {
+            Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED)
         } else if !exists {
             Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
         } else {

@@ -13,7 +13,7 @@ fn a_refused_request_leaves_no_trace_and_a_failed_one_does() {
     cluster.inject(move |_| faults.next());
     assert_eq!(client.produce(&mut cluster, "a"), Some((56, -1)));
     assert_eq!(cluster.log_end("lines", 0), Some(0));
-    assert_eq!(client.produce(&mut cluster, "b"), Some((7, -1)));
+    assert_eq!(client.produce(&mut cluster, "b"), Some((7, 0)), "it tells where the batch went");
     assert_eq!(cluster.log_end("lines", 0), Some(1));
     assert_eq!(client.produce(&mut cluster, "c"), Some((0, 1)));
 }
