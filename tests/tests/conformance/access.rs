@@ -1,5 +1,6 @@
 //! What an authorizer denies. Part of the script of a broker of its own, see `settings`.
-use crate::talk::{Answer, Talk, produce_request, refused, written};
+use crate::produce::{produce_request, refused, written};
+use crate::talk::{Answer, Talk};
 use kurier_broker::codec::{Value, object};
 use kurier_broker::testing::BatchBuilder;
 use kurier_broker::{Denial, api};

@@ -1,5 +1,6 @@
 //! Produce requests and batches, right and wrong as a whole.
-use crate::talk::{Answer, Produced, Talk, produce_request, produced, refused, written};
+use crate::produce::{Produced, produce_request, produced, refused, written};
+use crate::talk::{Answer, Talk};
 use kurier_broker::api;
 use kurier_broker::codec::Value;
 use kurier_broker::testing::BatchBuilder;

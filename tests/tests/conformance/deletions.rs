@@ -1,6 +1,7 @@
 //! Records and topics that are deleted, and topics made anew.
+use crate::produce::{Produced, produce_request, produced, refused, written};
 use crate::talk::Answer;
-use crate::talk::{Produced, Talk, produce_request, produced, refused, written};
+use crate::talk::Talk;
 use kurier_broker::api;
 use kurier_broker::testing::BatchBuilder;
 

@@ -1,7 +1,8 @@
 //! Leaders and replicas: three brokers, one of which is lost.
 use crate::moves;
 use crate::normal::placeholder;
-use crate::talk::{Answer, Talk, produce_request, produced, refused, written};
+use crate::produce::{produce_request, produced, refused, written};
+use crate::talk::{Answer, Talk};
 use kurier_broker::api;
 use kurier_broker::codec::{Value, object};
 use kurier_broker::testing::BatchBuilder;

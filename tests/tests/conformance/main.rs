@@ -8,14 +8,19 @@
 mod access;
 mod batches;
 mod deletions;
+mod events;
 mod frames;
 mod leaders;
 mod metadata;
+mod model;
 mod moves;
 mod normal;
+mod produce;
 mod producer_ids;
 mod quotas;
 mod reading;
+#[cfg_attr(not(feature = "real-kafka"), path = "absent.rs")]
+mod real;
 mod records;
 mod restarts;
 mod sequences;

@@ -1,5 +1,6 @@
 //! Leaders that move and followers that stand still. Part of the script of a cluster of three brokers, see `leaders`.
-use crate::talk::{Answer, Produced, Talk, produce_request, produce_within, produced, refused, written};
+use crate::produce::{Produced, produce_request, produce_within, produced, refused, written};
+use crate::talk::{Answer, Talk};
 use kurier_broker::api;
 use kurier_broker::testing::BatchBuilder;
 

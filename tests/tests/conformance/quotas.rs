@@ -1,5 +1,6 @@
 //! Quotas: how long a client that was too fast is not read (KIP-219).
-use crate::talk::{Answer, Talk, produce_request, produced, written};
+use crate::produce::{produce_request, produced, written};
+use crate::talk::{Answer, Talk};
 use kurier_broker::codec::object;
 use kurier_broker::testing::BatchBuilder;
 use kurier_broker::{Quota, api};

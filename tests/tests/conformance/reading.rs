@@ -1,5 +1,6 @@
 //! What was produced is read back the same: the log's bytes, and where it begins and ends.
-use crate::talk::{Answer, Talk, written};
+use crate::produce::written;
+use crate::talk::{Answer, Talk};
 use kurier_broker::api;
 use kurier_broker::codec::{Value, object};
 use kurier_broker::testing::{BatchBuilder, TestRecord};

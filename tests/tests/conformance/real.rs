@@ -1,6 +1,6 @@
 //! The wire to a real broker.
-use super::{Answer, read};
 use crate::normal::Names;
+use crate::talk::{Answer, read};
 use kurier_broker::codec::{Direction, Value, decode, encode, object};
 use kurier_broker::{Denial, Quota, api};
 use kurier_tests::kafka::{Admin, Kafka, Options, Partition, shared as shared_kafka};

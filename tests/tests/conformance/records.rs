@@ -1,5 +1,6 @@
 //! Records: keys, values, headers, timestamps, and damage inside a batch.
-use crate::talk::{Answer, Produced, Talk, produce_request, refused, written};
+use crate::produce::{Produced, produce_request, refused, written};
+use crate::talk::{Answer, Talk};
 use kurier_broker::testing::{BatchBuilder, TestRecord};
 use kurier_broker::{Server, api};
 

@@ -1,5 +1,6 @@
 //! What the only broker of a partition remembers over a restart. Part of the script of a broker of its own, see `settings`.
-use crate::talk::{Produced, Talk, refused, written};
+use crate::produce::{Produced, refused, written};
+use crate::talk::Talk;
 use kurier_broker::Server;
 use kurier_broker::testing::BatchBuilder;
 

@@ -1,5 +1,6 @@
 //! Idempotent producers: the next batch, duplicates, gaps, epochs.
-use crate::talk::{Produced, Talk, refused, written};
+use crate::produce::{Produced, refused, written};
+use crate::talk::Talk;
 use kurier_broker::testing::BatchBuilder;
 
 const OUT_OF_ORDER: i64 = 45;

@@ -1,6 +1,7 @@
 //! A broker of its own, with settings of its own and an authorizer: everything that needs one is one script, for a broker
 //! takes longer to start than the script takes.
-use crate::talk::{Answer, Talk, refused, written};
+use crate::produce::{refused, written};
+use crate::talk::{Answer, Talk};
 use crate::{access, restarts};
 use kurier_broker::codec::{Value, object};
 use kurier_broker::testing::BatchBuilder;

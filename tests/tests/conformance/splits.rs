@@ -1,5 +1,6 @@
 //! Batches refused as too large, and the pieces that take their place, while others are in flight.
-use crate::talk::{Produced, Talk, refused, written};
+use crate::produce::{Produced, refused, written};
+use crate::talk::Talk;
 use kurier_broker::testing::BatchBuilder;
 
 const TOO_LARGE: i64 = 10;
