@@ -315,6 +315,8 @@ fn produce_with_faults(
             partitions
                 .iter_mut()
                 .filter(|answer| fault.strikes(name, answer.index))
+                // That it is a duplicate is said only of what is in the log.
+                .filter(|answer| error != ErrorCode::DUPLICATE_SEQUENCE_NUMBER || answer.error().is_none())
                 .for_each(|answer| answer.fail(error));
         }
     }

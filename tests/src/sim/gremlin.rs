@@ -3,7 +3,7 @@ use super::net::NEVER;
 use super::oracle::Finding;
 use super::scenario::fault;
 use super::world::World;
-use kurier_broker::{Running, TopicConfig};
+use kurier_broker::Running;
 
 impl World {
     /// One fault, and when the next one comes.
@@ -114,7 +114,7 @@ impl World {
         let count = self.dice.within(1, 5) as i32;
         self.timeline.note(|| format!("cluster {name} is deleted and made anew with {count} partitions"));
         self.net.cluster.delete_topic(name);
-        let _ = self.net.cluster.create_topic(name, count, TopicConfig::default());
+        let _ = self.net.cluster.create_topic(name, count, self.scenario.topic());
         Ok(())
     }
 

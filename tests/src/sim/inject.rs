@@ -2,6 +2,7 @@
 use super::dice::Dice;
 use super::scenario::{Scenario, fault};
 use super::timeline::Timeline;
+use super::watch::Watch;
 use kurier_broker::{Body, ErrorCode, Fault, Injector, RequestInfo};
 
 /// Errors that a broker may answer before it has appended anything, after which a retry is due.
@@ -46,19 +47,30 @@ const IDENTITY: &[ErrorCode] = &[
 ];
 
 /// The faults of one history's brokers.
-pub(super) fn injector(scenario: &Scenario, timeline: Timeline) -> Injector {
+pub(super) fn injector(scenario: &Scenario, timeline: Timeline, watch: Watch) -> Injector {
     let mut dice = Dice::new(scenario.seed, 3);
-    let faults = scenario.faults;
+    let mut other = Dice::new(scenario.seed, 10);
+    let (faults, idempotent) = (scenario.faults, scenario.idempotent);
     Box::new(move |request| {
-        let fault = choose(request, faults, &mut dice);
+        watch.look(request);
+        let mut fault = choose(request, faults, &mut dice);
+        // Brokers before 1.1 do not remember where a batch is that they have; it is said only of what is in the log.
+        if let Some(fault) = fault.as_mut().filter(|fault| idempotent && !fault.skip && fault.error.is_some())
+            && other.chance(200)
+        {
+            fault.error = Some(ErrorCode::DUPLICATE_SEQUENCE_NUMBER);
+        }
         timeline.note(|| line(request, fault.as_ref()));
         fault
     })
 }
 
 /// Requests are still seen, and nothing is done to them.
-pub(super) fn observer(timeline: Timeline) -> impl FnMut(&RequestInfo<'_>) + Send + 'static {
-    move |request| timeline.note(|| line(request, None))
+pub(super) fn observer(timeline: Timeline, watch: Watch) -> impl FnMut(&RequestInfo<'_>) + Send + 'static {
+    move |request| {
+        watch.look(request);
+        timeline.note(|| line(request, None));
+    }
 }
 
 fn choose(request: &RequestInfo<'_>, faults: u32, dice: &mut Dice) -> Option<Fault> {

@@ -12,6 +12,7 @@ mod pipe;
 mod scenario;
 mod timeline;
 mod user;
+mod watch;
 mod world;
 
 pub use oracle::Wrong;

@@ -9,7 +9,7 @@ use super::dice::Dice;
 use super::pipe::Pipe;
 use super::timeline::Timeline;
 use embedded_io::ErrorKind;
-use kurier_broker::{Cluster, ConnectionId, Running};
+use kurier_broker::{Close, Cluster, ConnectionId, Running};
 use kurier_core::transport::{Endpoint, LinkId, Transport};
 use std::collections::VecDeque;
 use std::task::Poll;
@@ -186,6 +186,9 @@ impl Net {
                 for piece in pieces(&bytes, &mut self.dice) {
                     stream.down.push(piece.to_vec(), now + self.dice.within(low, high));
                 }
+            }
+            if let Some(why @ (Close::Malformed | Close::InvalidSize(_))) = self.cluster.closed(conn) {
+                self.breach = Some(format!("broker cannot read what link {index} sent: {why:?}"));
             }
             if self.cluster.closed(conn).is_some() && stream.end == NEVER && stream.down.stalled() < NEVER {
                 let (low, high) = self.weather.latency;

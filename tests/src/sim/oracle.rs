@@ -72,11 +72,12 @@ impl Content {
         })
     }
 
-    fn equals(&self, logged: &kurier_broker::Record<'_>) -> bool {
+    /// Whether it lies there as it was sent; the timestamp may be the broker's own.
+    fn equals(&self, logged: &kurier_broker::Record<'_>, append_time: bool) -> bool {
         let headers = logged.headers().map(|(name, value)| (name.to_vec(), value.map(<[u8]>::to_vec)));
         self.key.as_deref() == logged.key
             && self.value.as_deref() == logged.value
-            && self.timestamp.unwrap_or(-1) == logged.timestamp
+            && (append_time || self.timestamp.unwrap_or(-1) == logged.timestamp)
             && self.headers.iter().map(|(n, v)| (n.as_bytes().to_vec(), v.clone())).eq(headers)
     }
 }
@@ -87,6 +88,7 @@ struct Answer {
     partition: i32,
     fate: Fate,
     offset: Option<i64>,
+    timestamp: Option<i64>,
 }
 
 struct Sent {
@@ -104,6 +106,7 @@ struct Place {
     topic: usize,
     partition: i32,
     offset: i64,
+    timestamp: i64,
 }
 
 /// Everything the user did and was told.
@@ -115,6 +118,8 @@ pub(super) struct Oracle {
     ordered: bool,
     /// Acknowledged ones are in the log.
     durable: bool,
+    /// Brokers stamp records.
+    append_time: bool,
     sent: Vec<Sent>,
     /// The records of each batch, and whether it was told.
     batches: BTreeMap<u32, (Vec<usize>, bool)>,
@@ -129,13 +134,21 @@ pub(super) struct Oracle {
 }
 
 impl Oracle {
-    pub(super) fn new(seed: u64, longest: u64, idempotent: bool, ordered: bool, durable: bool) -> Self {
+    pub(super) fn new(
+        seed: u64,
+        longest: u64,
+        idempotent: bool,
+        ordered: bool,
+        durable: bool,
+        append_time: bool,
+    ) -> Self {
         Self {
             seed,
             longest,
             idempotent,
             ordered,
             durable,
+            append_time,
             sent: Vec::new(),
             batches: BTreeMap::new(),
             newest: BTreeMap::new(),
@@ -208,7 +221,8 @@ impl Oracle {
             }
             let fate = of.outcome.fate();
             self.written += u64::from(fate == Fate::Written);
-            sent.answer = Some(Answer { partition: told.partition, fate, offset: of.offset });
+            sent.answer =
+                Some(Answer { partition: told.partition, fate, offset: of.offset, timestamp: of.timestamp });
         }
         Ok(())
     }
@@ -245,11 +259,12 @@ impl Oracle {
         for partition in 0..cluster.partitions(name) {
             for record in cluster.records(name, partition) {
                 let known = number(&record).filter(|id| self.sent.get(*id).is_some_and(|sent| !sent.refused));
-                let place = Place { life: self.life, topic, partition, offset: record.offset };
+                let (offset, timestamp) = (record.offset, record.timestamp);
+                let place = Place { life: self.life, topic, partition, offset, timestamp };
                 let Some(id) = known else {
                     return Err((Wrong::Broken, format!("a record that nobody sent: {place:?}")));
                 };
-                if !Content::new(self.seed, id as u64, self.longest).equals(&record) {
+                if !Content::new(self.seed, id as u64, self.longest).equals(&record, self.append_time) {
                     return Err((Wrong::Lost, format!("record {id} lies in the log with other contents")));
                 }
                 self.places.push((id, place));
@@ -301,8 +316,9 @@ impl Oracle {
                 Err((Wrong::Duplicated, format!("record {id} was called not written and lies at {places:?}")))
             }
             Fate::Written if self.durable && !self.lossy.contains(&id) => {
+                let stamped = |place: &Place| !self.append_time || answer.timestamp == Some(place.timestamp);
                 let there = match answer.offset {
-                    Some(offset) => places.iter().any(|place| place.offset == offset),
+                    Some(offset) => places.iter().any(|place| place.offset == offset && stamped(place)),
                     None => !places.is_empty(),
                 };
                 if there {

@@ -1,7 +1,7 @@
 //! What a history is made of: settings, cluster, network, and which faults there are. All of it from the seed.
 use super::dice::Dice;
 use super::memory::SIZES;
-use kurier_broker::Release;
+use kurier_broker::{Release, TimestampType, TopicConfig};
 use kurier_core::config::{Acks, Config};
 use kurier_core::transport::Endpoint;
 
@@ -67,6 +67,8 @@ pub(super) struct Scenario {
     pub(super) topics: Vec<(&'static str, i32)>,
     pub(super) auto_create: bool,
     pub(super) release: Release,
+    /// Brokers stamp records when they take them.
+    pub(super) append_time: bool,
     pub(super) faults: u32,
     /// Records to try.
     pub(super) records: u64,
@@ -186,6 +188,7 @@ impl Scenario {
             replication: d.within(1, 3) as usize,
             topics,
             auto_create,
+            append_time: Dice::new(seed, 9).chance(150),
             release: if d.chance(600) { Release::V4_3 } else { d.pick(&old) },
             faults,
             records: d.pick(&[3, 10, 30, 60, 120]).min(limit.records),
@@ -204,6 +207,13 @@ impl Scenario {
             ends_by: d.pick(&[End::Flush, End::Flush, End::Close, End::Close, End::Abort]),
             start: d.pick(&[0, 1_000_000, ((1 << 32) - 700) * 1000, (1 << 31) * 1000 - 500_000, 77_777_777]),
         }
+    }
+
+    /// How topics are made.
+    pub(super) fn topic(&self) -> TopicConfig {
+        let timestamp_type =
+            if self.append_time { TimestampType::LogAppendTime } else { TimestampType::CreateTime };
+        TopicConfig { timestamp_type, ..TopicConfig::default() }
     }
 
     pub(super) fn has(&self, kind: u32) -> bool {

@@ -177,15 +177,26 @@ impl World {
                 if let Some(mark) = self.home.with(|producer| producer.close()) {
                     self.user.marks.push((mark, before));
                 }
-                Ok(())
+                self.knock()
             }
             End::Abort => {
                 self.timeline.note(|| "user    aborts".to_owned());
                 self.user.closed = true;
                 self.user.aborted = true;
                 self.home.with(|producer| producer.abort());
-                Ok(())
+                self.knock()
             }
+        }
+    }
+
+    /// A closed producer takes no record.
+    fn knock(&mut self) -> Result<(), Finding> {
+        let Some(topic) = self.user.topics.iter().copied().flatten().next() else { return Ok(()) };
+        let (content, now) = (self.oracle.next(), self.instant());
+        let sent = self.home.with(|producer| content.with(None, |record| producer.send(topic, record, now)));
+        match sent {
+            Some(Err(SendError::Closed | SendError::Fatal(_))) => Ok(()),
+            other => Err((Wrong::Broken, format!("a closed producer answers a record with {other:?}"))),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::oracle::{Finding, Oracle, Wrong};
 use super::scenario::{Limit, Scenario};
 use super::timeline::Timeline;
 use super::user::User;
+use super::watch::Watch;
 use kurier_broker::{Cluster, Running, Settings, TopicConfig};
 use kurier_core::config::Acks;
 use kurier_core::sender::Wake;
@@ -58,6 +59,7 @@ pub(super) struct World {
     pub(super) polls: u64,
     idle_polls: u32,
     calm_at: u64,
+    watch: Watch,
     nudged: bool,
 }
 
@@ -67,7 +69,9 @@ impl World {
         timeline.at(scenario.start);
         timeline.note(|| scenario.describe());
         let mut cluster = cluster(&scenario);
-        cluster.inject(inject::injector(&scenario, timeline.clone()));
+        let most = scenario.config.check().map_or(u32::MAX, |config| config.max_request_size());
+        let watch = Watch::new(most as usize);
+        cluster.inject(inject::injector(&scenario, timeline.clone(), watch.clone()));
         let weather = Weather {
             latency: scenario.latency,
             piece: scenario.piece,
@@ -83,7 +87,7 @@ impl World {
             dice: Dice::new(seed, 2),
             home,
             net: Net::new(cluster, weather, Dice::new(seed, 4), timeline.clone()),
-            oracle: Oracle::new(seed, longest, scenario.idempotent, ordered, durable),
+            oracle: Oracle::new(seed, longest, scenario.idempotent, ordered, durable, scenario.append_time),
             user: User::default(),
             timeline,
             now: scenario.start,
@@ -97,6 +101,7 @@ impl World {
             polls: 0,
             idle_polls: 0,
             calm_at: NEVER,
+            watch,
             nudged: false,
             scenario,
         };
@@ -126,7 +131,7 @@ impl World {
             if self.step()? {
                 return Ok(());
             }
-            if let Some(breach) = self.net.breach.take() {
+            if let Some(breach) = self.net.breach.take().or_else(|| self.watch.take()) {
                 return Err((Wrong::Broken, breach));
             }
         }
@@ -252,7 +257,7 @@ impl World {
         self.stage = Stage::Calm;
         self.calm_at = NEVER;
         self.trouble_at = NEVER;
-        self.net.cluster.observe(inject::observer(self.timeline.clone()));
+        self.net.cluster.observe(inject::observer(self.timeline.clone(), self.watch.clone()));
         for broker in 1..=i32::from(self.scenario.brokers) {
             if self.net.cluster.running(broker) != Some(Running::Up) {
                 self.net.cluster.restart(broker);
@@ -261,7 +266,7 @@ impl World {
         let all: Vec<i32> = (1..=i32::from(self.scenario.brokers)).collect();
         for (name, _) in self.scenario.topics.clone() {
             if self.net.cluster.partitions(name) == 0 && !self.scenario.auto_create {
-                let _ = self.net.cluster.create_topic(name, 1, TopicConfig::default());
+                let _ = self.net.cluster.create_topic(name, 1, self.scenario.topic());
             }
             for partition in 0..self.net.cluster.partitions(name) {
                 self.net.cluster.set_replicas(name, partition, &all, &all);
@@ -323,6 +328,7 @@ fn cluster(scenario: &Scenario) -> Cluster {
     settings.auto_create_topics = scenario.auto_create;
     settings.default_replication_factor = scenario.replication;
     settings.num_partitions = 2;
+    settings.topic_defaults.timestamp_type = scenario.topic().timestamp_type;
     let mut cluster = Cluster::new(settings);
     for broker in 1..=scenario.brokers {
         cluster.add_broker(i32::from(broker), "broker", 9090 + broker);
@@ -330,7 +336,7 @@ fn cluster(scenario: &Scenario) -> Cluster {
     let config = TopicConfig {
         min_insync_replicas: if scenario.has(super::scenario::fault::SHRINK) { 2 } else { 1 },
         timestamp_after_max_ms: i64::MAX,
-        ..TopicConfig::default()
+        ..scenario.topic()
     };
     for (name, partitions) in scenario.topics.iter().filter(|(_, partitions)| *partitions > 0) {
         let _ = cluster.create_topic(name, *partitions, config);

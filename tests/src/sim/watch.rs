@@ -1,0 +1,46 @@
+//! What no broker may ever see of a producer, looked at as requests arrive, whatever faults strike them afterwards.
+use kurier_broker::{Body, RequestInfo};
+use std::sync::{Arc, Mutex};
+
+/// Looks at requests; clones share what was found.
+#[derive(Debug, Clone)]
+pub(super) struct Watch {
+    max_request_size: usize,
+    found: Arc<Mutex<Option<String>>>,
+}
+
+impl Watch {
+    pub(super) fn new(max_request_size: usize) -> Self {
+        Self { max_request_size, found: Arc::default() }
+    }
+
+    /// Looks at one request.
+    pub(super) fn look(&self, request: &RequestInfo<'_>) {
+        let Body::Produce(produce) = &request.body else { return };
+        let batches = || produce.topics.iter().flat_map(|topic| &topic.partitions);
+        let sum: usize = batches().filter_map(|partition| partition.records).map(<[u8]>::len).sum();
+        if sum > self.max_request_size && batches().count() > 1 {
+            let most = self.max_request_size;
+            self.note(format!("a request of {sum} bytes of batches, max.request.size is {most}"));
+        }
+        for partition in batches() {
+            let batch = partition.records.unwrap_or_default();
+            let stored =
+                batch.get(17..21).and_then(|field| field.first_chunk()).map(|sum| u32::from_be_bytes(*sum));
+            if stored != batch.get(21..).map(crc32c::crc32c) {
+                self.note(format!("a batch for partition {} whose checksum is wrong", partition.index));
+            }
+        }
+    }
+
+    fn note(&self, what: String) {
+        if let Ok(mut found) = self.found.lock() {
+            found.get_or_insert(what);
+        }
+    }
+
+    /// What was found since the last call.
+    pub(super) fn take(&self) -> Option<String> {
+        self.found.lock().ok()?.take()
+    }
+}
