@@ -47,7 +47,7 @@ fn real_kafka(tally: &mut Tally, all_versions: bool) -> Result<(), Failure> {
     let mut tests = sh::cargo();
     tests.args(["test", "--no-fail-fast", "--package", "kurier-tests", "--features", "real-kafka"]);
     // Two at a time: a cluster of three brokers fills two cores while it starts.
-    tests.args(["--test", "real_*", "--", "--test-threads=2"]);
+    tests.args(["--test", "real_*", "--test", "conformance", "--", "--test-threads=2"]);
     if let Some(kafka) = &kafka {
         tests.env("KURIER_KAFKA", kafka.bootstrap()).env("KURIER_KAFKA_LOGS", kafka.log_dir(1));
     }

@@ -50,9 +50,10 @@ impl Partition {
         self.followers.high_watermark = self.log.end();
     }
 
-    /// Followers that run fetch what is due.
-    pub(crate) fn catch_up(&mut self, now: i64, runs: impl Fn(i32) -> bool) {
-        if self.followers.high_watermark == self.log.end() {
+    /// Followers that run fetch what is due. With fewer in sync than `min_insync` nothing counts as written (KIP-966).
+    pub(crate) fn catch_up(&mut self, now: i64, min_insync: usize, runs: impl Fn(i32) -> bool) {
+        let enough = self.isr.len() >= min_insync.min(self.replicas.len());
+        if self.followers.high_watermark == self.log.end() || !enough {
             return;
         }
         let leader = self.leader;
@@ -229,12 +230,14 @@ mod tests {
     fn the_watermark_follows_the_log_and_waits_for_a_follower_that_is_down() {
         let mut partition = partition();
         append(&mut partition, 1000);
-        partition.catch_up(1000, |_| true);
+        partition.catch_up(1000, 1, |_| true);
         assert_eq!(partition.followers.high_watermark, 0);
-        partition.catch_up(9000, |id| id != 2);
+        partition.catch_up(9000, 1, |id| id != 2);
         assert_eq!(partition.followers.high_watermark, 0);
         partition.isr = vec![1];
-        partition.catch_up(9000, |id| id != 2);
+        partition.catch_up(9000, 2, |id| id != 2);
+        assert_eq!(partition.followers.high_watermark, 0, "too few are left");
+        partition.catch_up(9000, 1, |id| id != 2);
         assert_eq!(partition.followers.high_watermark, 1);
     }
 
@@ -243,7 +246,7 @@ mod tests {
         for epoch in 0..3 {
             let mut partition = partition();
             append(&mut partition, 1000);
-            partition.catch_up(2000, |_| true);
+            partition.catch_up(2000, 1, |_| true);
             append(&mut partition, 2000);
             append(&mut partition, 2000);
             partition.leader_epoch = epoch;

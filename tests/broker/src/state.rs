@@ -164,8 +164,9 @@ impl State {
         }
         let Self { topics, brokers, .. } = self;
         let runs = |id| brokers.iter().any(|broker| broker.id == id && broker.running == Running::Up);
-        for partition in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
-            partition.catch_up(now, runs);
+        for topic in topics {
+            let min_insync = topic.config.min_insync_replicas;
+            topic.partitions.iter_mut().for_each(|partition| partition.catch_up(now, min_insync, runs));
         }
     }
 

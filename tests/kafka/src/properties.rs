@@ -35,8 +35,10 @@ controller.quorum.election.backoff.max.ms=300
 ";
 
 /// Small threads and tables for a small heap (the cleaner alone would take 128 MB), and the disk of deleted
-/// topics freed at once.
+/// topics freed at once. Records are kept however old their timestamps say they are: a test's would else be gone half a
+/// minute after the start.
 const SMALL: &str = "\
+log.retention.ms=-1
 log.cleaner.dedupe.buffer.size=4194304
 num.network.threads=2
 num.io.threads=2

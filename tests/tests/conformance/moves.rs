@@ -51,12 +51,9 @@ pub fn a_follower_that_stands_still(talk: &mut Talk) {
     let topic = talk.place("stands-still", &[&[1, 2]], &[("min.insync.replicas", "2")]);
     assert_eq!(talk.produce(9, &topic, 0, &batch(0)), written(0));
     talk.pause(2);
-    talk.model()
-        .inject(|_| Some(kurier_broker::Fault::fail_after(kurier_broker::ErrorCode::REQUEST_TIMED_OUT)));
     let request = produce_within(700, &[(&topic, 0, Some(&batch(1)))]);
     let Answer::Body(body) = talk.ask(api::PRODUCE, 9, &request) else { panic!() };
     assert_eq!(produced(&body).error, TIMED_OUT);
-    talk.model().inject_nothing();
     talk.await_in_sync(&topic, &[1]);
     assert_eq!(talk.produce(9, &topic, 0, &batch(1)), refused(NOT_ENOUGH_REPLICAS), "though it is there");
     assert_eq!(talk.produce(9, &topic, 0, &batch(2)), refused(NOT_ENOUGH_REPLICAS));
@@ -70,12 +67,9 @@ pub fn a_follower_that_stands_still(talk: &mut Talk) {
 pub fn an_in_sync_set_that_shrinks_under_a_request(talk: &mut Talk) {
     let topic = talk.place("shrinks", &[&[1, 2]], &[("min.insync.replicas", "2")]);
     talk.pause(2);
-    talk.model()
-        .inject(|_| Some(kurier_broker::Fault::fail_after(kurier_broker::ErrorCode::REQUEST_TIMED_OUT)));
     let request = produce_within(8_000, &[(&topic, 0, Some(&batch(0)))]);
     let Answer::Body(body) = talk.ask(api::PRODUCE, 9, &request) else { panic!() };
     assert_eq!(produced(&body).error, TIMED_OUT);
-    talk.model().inject_nothing();
     talk.await_in_sync(&topic, &[1]);
     talk.resume(2);
     talk.await_in_sync(&topic, &[1, 2]);

@@ -54,7 +54,7 @@ impl Talk {
     pub fn cluster(brokers: i32) -> Self {
         // A broker that is only slow is not to count as lost, and every script that loses one waits that long.
         let own = [("min.insync.replicas", "1"), ("broker.session.timeout.ms", "4000")];
-        Self::own(Settings::default(), brokers, &own)
+        Self::own(Settings { replication_lag_ms: 1, ..Settings::default() }, brokers, &own)
     }
 
     fn with(settings: Settings, brokers: i32, real: Option<Real>) -> Self {
