@@ -42,6 +42,12 @@ fn a_paused_broker_is_not_always_due() {
     all_well([345, 2093].into_iter());
 }
 
+/// A batch without acknowledgement was done, and nobody woke up for the one that had waited for it.
+#[test]
+fn acks_zero_goes_on_by_itself() {
+    all_well([213, 733].into_iter());
+}
+
 #[test]
 fn a_seed_is_the_same_history_every_time() {
     for seed in [7, 45, 98] {

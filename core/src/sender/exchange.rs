@@ -144,7 +144,7 @@ impl<H: Host> Sender<'_, H> {
         }
     }
 
-    fn in_flight_limit(&self) -> u32 {
+    pub(super) fn in_flight_limit(&self) -> u32 {
         u32::from(if defect::on(Defect::InFlightLimitIgnored) { 5 } else { self.config.max_in_flight() })
     }
 

@@ -307,9 +307,12 @@ impl<H: Host> Sender<'_, H> {
         if request.call != Call::Produce || self.acks() != Acks::Zero {
             return;
         }
+        let limit = self.in_flight_limit() as usize;
         for slot in 0..self.slot_count() {
             let Some(partition) = self.slot_mut(slot) else { continue };
             let Some(at) = partition.window.find(index, request.correlation) else { continue };
+            // No answer will wake us for what had to wait for this one.
+            let waited_for = partition.window.len() >= limit;
             if let Some(batch) = partition.window.get_mut(at) {
                 let meta = batch.meta_mut();
                 meta.flags &= !flag::IN_FLIGHT;
@@ -317,6 +320,7 @@ impl<H: Host> Sender<'_, H> {
                     meta.flags |= flag::ACKED;
                 }
             }
+            self.more |= waited_for;
             self.tidy(slot);
         }
     }

@@ -2,7 +2,7 @@
 use super::oracle::{Finding, Wrong};
 use super::scenario::End;
 use super::world::World;
-use kurier_core::error::SendError;
+use kurier_core::error::{DeliveryError, Outcome, SendError};
 use kurier_core::producer::Mark;
 use kurier_core::record::Topic;
 
@@ -147,7 +147,9 @@ impl World {
 
     /// Takes up to `most` deliveries.
     pub(super) fn take(&mut self, most: usize) -> Result<(), Finding> {
-        let Self { home, oracle, user, timeline, .. } = self;
+        let Self { home, oracle, user, timeline, net, scenario, .. } = self;
+        let long = scenario.patience * 1000;
+        let calm = self.calm_since.filter(|since| self.now > since + long);
         let taken = home.with(|producer| {
             for _ in 0..most {
                 let Some(told) = producer.next_delivery() else { break };
@@ -158,6 +160,15 @@ impl World {
                     )
                 });
                 let topic = user.topics.iter().position(|topic| *topic == Some(told.topic));
+                let name = topic.and_then(|index| scenario.topics.get(index)).map_or("", |(name, _)| *name);
+                // One whose partition is gone can only expire.
+                if calm.is_some()
+                    && net.cluster.partitions(name) > told.partition
+                    && matches!(told.outcome, Outcome::Failed { error: DeliveryError::TimedOut, .. })
+                {
+                    let what = format!("batch {} expires long after all is well", told.serial);
+                    return Err((Wrong::Stuck, what));
+                }
                 oracle.told(&told, topic.unwrap_or(usize::MAX))?;
             }
             Ok(())

@@ -59,6 +59,8 @@ pub(super) struct World {
     pub(super) polls: u64,
     idle_polls: u32,
     calm_at: u64,
+    /// Since when nothing goes wrong any more, once that is so.
+    pub(super) calm_since: Option<u64>,
     watch: Watch,
     nudged: bool,
 }
@@ -101,6 +103,7 @@ impl World {
             polls: 0,
             idle_polls: 0,
             calm_at: NEVER,
+            calm_since: None,
             watch,
             nudged: false,
             scenario,
@@ -256,6 +259,7 @@ impl World {
         self.timeline.note(|| "clear   no faults from here on".to_owned());
         self.stage = Stage::Calm;
         self.calm_at = NEVER;
+        self.calm_since = Some(self.now);
         self.trouble_at = NEVER;
         self.net.cluster.observe(inject::observer(self.timeline.clone(), self.watch.clone()));
         for broker in 1..=i32::from(self.scenario.brokers) {
