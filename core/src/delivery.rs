@@ -1,11 +1,16 @@
 //! What became of the records of one batch.
+//!
+//! A batch that was too large for its broker ends piece by piece (`MESSAGE_TOO_LARGE`): then it has several deliveries,
+//! one after the other, each of which is about some of its records. What became of the earlier pieces is kept in the
+//! room that they left at the end of the batch's own buffer.
 use crate::batch::meta::flag;
+use crate::batch::{Meta, layout};
 use crate::defect::{self, Defect};
 use crate::error::{DeliveryError, Fate, Outcome};
 use crate::host::Buf;
 use crate::record::{Ticket, Topic};
 
-/// The end of a batch: told once for each batch, and so for each record that was accepted.
+/// The end of a batch, or of some of its records: each record that was accepted is part of exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delivery {
     /// The batch's number; [`Ticket::serial`] names it.
@@ -14,8 +19,12 @@ pub struct Delivery {
     pub topic: Topic,
     /// Its partition.
     pub partition: i32,
-    /// Its records.
+    /// Index of the first record that this is about: 0 but for a batch that went in pieces.
+    pub first: u32,
+    /// How many records this is about.
     pub count: u32,
+    /// How many records of the batch are left to deliveries that follow: 0 but for a batch that went in pieces.
+    pub rest: u32,
     /// Offset of its first record in the log, where it is known: not with `acks=0`, and not for a batch whose
     /// acknowledgement was lost and which the broker then called a duplicate.
     pub base_offset: Option<i64>,
@@ -45,29 +54,63 @@ const NOTES: usize = 16;
 impl Delivery {
     pub(crate) fn of_batch<B: Buf>(batch: &B) -> Self {
         let meta = batch.meta();
+        let bytes = batch.bytes();
         let has = |bit| meta.flags & bit != 0;
+        let all = meta.first.saturating_add(meta.builder.count);
+        let of_piece = |count: u32, end: End| Self {
+            serial: meta.serial,
+            topic: Topic(meta.topic),
+            partition: meta.partition,
+            first: meta.told,
+            count,
+            rest: all.saturating_sub(meta.told).saturating_sub(count),
+            base_offset: end.base_offset(),
+            timestamp: (end.timestamp >= 0).then_some(end.timestamp),
+            outcome: end.outcome(),
+            has_notes: false,
+        };
+        if meta.told < meta.first {
+            let end = ends(bytes, meta.ends).find(|(from, _)| *from == meta.told).map(|(_, end)| end);
+            // There was no room to keep the place of what came behind the last one.
+            let end = end.unwrap_or(End { count: meta.first.saturating_sub(meta.told), ..End::WRITTEN });
+            return of_piece(end.count, end);
+        }
+        // Of a piece and what is behind it one may be in the log, and the other not.
+        let divided = has(flag::FAILED)
+            && meta.in_pieces()
+            && meta.has_rest()
+            && (has(flag::NOTES) || has(flag::MAYBE) != has(flag::MAYBE_REST));
+        let behind = divided && meta.told > meta.first;
+        let maybe = if behind { has(flag::MAYBE_REST) } else { has(flag::MAYBE) };
+        let mut error = meta.error;
+        if behind && has(flag::NOTES) && rejected(bytes).next().is_some() {
+            error = DeliveryError::BatchRejected;
+        }
         let written = match () {
             () if has(flag::ACKED) => Fate::Written,
-            () if has(flag::MAYBE) => Fate::MaybeWritten,
+            () if maybe => Fate::MaybeWritten,
             () => Fate::NotWritten,
         };
         let outcome = match written {
             Fate::Written => Outcome::Written,
-            written => Outcome::Failed { error: meta.error, written },
+            written => Outcome::Failed { error, written },
         };
         let number = |at| {
-            let field = batch.bytes().get(at..).and_then(|rest| rest.first_chunk());
+            let field = bytes.get(at..).and_then(|rest| rest.first_chunk());
             field.copied().map(i64::from_be_bytes)
         };
+        let count = if divided && !behind { meta.sent_count() } else { all.saturating_sub(meta.told) };
         Self {
             serial: meta.serial,
             topic: Topic(meta.topic),
             partition: meta.partition,
-            count: meta.builder.count,
+            first: meta.told,
+            count,
+            rest: all.saturating_sub(meta.told).saturating_sub(count),
             base_offset: if has(flag::HAS_OFFSET) { number(0) } else { None },
             timestamp: if has(flag::HAS_TIMESTAMP) { number(8) } else { None },
             outcome,
-            has_notes: has(flag::NOTES),
+            has_notes: has(flag::NOTES) && !behind,
         }
     }
 
@@ -76,10 +119,11 @@ impl Delivery {
         self.outcome.is_written()
     }
 
-    /// What became of the record that `ticket` names; `None` if it is not of this batch. `bytes` are those of the
+    /// What became of the record that `ticket` names; `None` if this is not about it. `bytes` are those of the
     /// batch that came with the delivery.
     pub fn of(&self, ticket: Ticket, bytes: &[u8]) -> Option<RecordDelivery> {
-        if ticket.serial != self.serial || ticket.index >= self.count {
+        let place = ticket.index.checked_sub(self.first)?;
+        if ticket.serial != self.serial || place >= self.count {
             return None;
         }
         let mut outcome = self.outcome;
@@ -87,12 +131,12 @@ impl Delivery {
             && self.has_notes
         {
             let mut blamed = rejected(bytes).peekable();
-            if blamed.peek().is_some() && !blamed.any(|index| index == ticket.index) {
+            if blamed.peek().is_some() && !blamed.any(|index| index == place) {
                 outcome = Outcome::Failed { error: DeliveryError::BatchRejected, written };
             }
         }
-        let index = if defect::on(Defect::OffsetWithoutIndex) { 0 } else { ticket.index };
-        let offset = self.base_offset.map(|base| base.wrapping_add(i64::from(index)));
+        let place = if defect::on(Defect::OffsetWithoutIndex) { 0 } else { place };
+        let offset = self.base_offset.map(|base| base.wrapping_add(i64::from(place)));
         Some(RecordDelivery { offset, timestamp: self.timestamp, outcome })
     }
 }
@@ -109,7 +153,7 @@ impl<'b> Told<'b> {
         Self { delivery, bytes }
     }
 
-    /// What became of the record that `ticket` names; `None` if it is not of this batch.
+    /// What became of the record that `ticket` names; `None` if this is not about it.
     pub fn of(&self, ticket: Ticket) -> Option<RecordDelivery> {
         self.delivery.of(ticket, self.bytes)
     }
@@ -126,6 +170,100 @@ impl core::ops::Deref for Told<'_> {
     fn deref(&self) -> &Delivery {
         &self.delivery
     }
+}
+
+/// Kafka's error code of the same name.
+const MESSAGE_TOO_LARGE: i16 = 10;
+
+/// The end of a piece: how many records, where they are, and when the broker took them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) count: u32,
+    /// Of the first; -1 if it is not known, below that if it is too large for the broker.
+    pub(crate) offset: i64,
+    /// -1 if it is not the broker's.
+    pub(crate) timestamp: i64,
+}
+
+impl End {
+    const WRITTEN: Self = Self { count: 0, offset: -1, timestamp: -1 };
+    /// A record alone was too large, and is not in the log.
+    pub(crate) const TOO_LARGE: i64 = -2;
+    /// A record alone was too large, and may be in the log because of an earlier attempt.
+    pub(crate) const TOO_LARGE_MAYBE: i64 = -3;
+    /// Bytes of one.
+    const SIZE: usize = 20;
+
+    fn base_offset(self) -> Option<i64> {
+        (self.offset >= 0).then_some(self.offset)
+    }
+
+    const fn outcome(self) -> Outcome {
+        let written = match self.offset {
+            Self::TOO_LARGE => Fate::NotWritten,
+            Self::TOO_LARGE_MAYBE => Fate::MaybeWritten,
+            _ => return Outcome::Written,
+        };
+        let error = DeliveryError::Broker(MESSAGE_TOO_LARGE);
+        Outcome::Failed { error, written }
+    }
+}
+
+/// The ends of the earlier pieces of a batch, each with the index of its first record. The first lies last.
+fn ends(bytes: &[u8], count: u16) -> impl Iterator<Item = (u32, End)> + '_ {
+    let mut from = 0_u32;
+    bytes.rchunks_exact(End::SIZE).take(usize::from(count)).map(move |field| {
+        let number = |at: usize| field.get(at..).and_then(|rest| rest.first_chunk()).copied();
+        let end = End {
+            count: u32_at(field, 0),
+            offset: number(4).map_or(-1, i64::from_be_bytes),
+            timestamp: number(12).map_or(-1, i64::from_be_bytes),
+        };
+        let first = from;
+        from = from.saturating_add(end.count);
+        (first, end)
+    })
+}
+
+/// Whether the end of the piece that is on its way can be kept, once it is taken out of the batch.
+pub(crate) fn can_keep_end(meta: &Meta, bytes: &[u8]) -> bool {
+    let kept = ends(bytes, meta.ends).map(|(_, end)| end.count).fold(0, u32::wrapping_add);
+    let left = meta.builder.len.saturating_sub(meta.sent_len()) as usize;
+    let room = bytes.len().saturating_sub(left).saturating_sub(layout::HEADER) / End::SIZE;
+    kept == meta.first && usize::from(meta.ends) < room && meta.ends < u16::MAX
+}
+
+/// Keeps the end of a piece that was taken out of the batch just now. If there is no room for it, or was none before,
+/// nothing is kept: then no more is known later than that its records are written.
+pub(crate) fn keep_end(meta: &mut Meta, bytes: &mut [u8], mut end: End) {
+    let last = ends(bytes, meta.ends).last();
+    let kept = last.map_or(0, |(from, last)| from.saturating_add(last.count));
+    if kept.saturating_add(end.count) != meta.first {
+        return;
+    }
+    let mut nth = usize::from(meta.ends);
+    if let Some((_, last)) = last
+        && last.offset >= 0
+        && last.offset.wrapping_add(i64::from(last.count)) == end.offset
+        && last.timestamp == end.timestamp
+    {
+        nth = nth.wrapping_sub(1);
+        end = End { count: last.count.saturating_add(end.count), ..last };
+    }
+    // What is left of the batch lies before it.
+    let at = bytes.len().checked_sub(nth.saturating_add(1).saturating_mul(End::SIZE));
+    let room = at.filter(|at| *at >= meta.builder.len as usize && meta.ends < u16::MAX);
+    let Some(field) = room.and_then(|at| bytes.get_mut(at..)) else { return };
+    put_u32(field, 0, end.count);
+    put_i64(field, 4, end.offset);
+    put_i64(field, 12, end.timestamp);
+    meta.ends = u16::try_from(nth.saturating_add(1)).unwrap_or(u16::MAX);
+}
+
+/// The bytes of a dead batch in which the notes on its refusal may lie.
+pub(crate) fn room_for_notes(bytes: &mut [u8], ends: u16) -> &mut [u8] {
+    let kept = usize::from(ends).saturating_mul(End::SIZE);
+    bytes.get_mut(..bytes.len().saturating_sub(kept)).unwrap_or_default()
 }
 
 /// Stores where the batch is in the log.
@@ -181,6 +319,12 @@ fn message_len(bytes: &[u8]) -> u32 {
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..).and_then(|rest| rest.first_chunk()).copied().map_or(0, u32::from_be_bytes)
+}
+
+fn put_i64(bytes: &mut [u8], at: usize, value: i64) {
+    if let Some(field) = bytes.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
+        *field = value.to_be_bytes();
+    }
 }
 
 fn put_u32(bytes: &mut [u8], at: usize, value: u32) -> bool {

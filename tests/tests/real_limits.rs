@@ -75,6 +75,42 @@ fn records_at_and_over_each_limit() {
 }
 
 #[test]
+fn a_batch_that_is_too_large_goes_in_pieces() {
+    for idempotent in [true, false] {
+        let (kafka, topic) = topic("pieces", &[("max.message.bytes", "3000")]);
+        let producer = connect(|config| config.linger_ms(50).enable_idempotence(idempotent));
+        let large = |nth: u32| nth == 777;
+        let futures: Vec<_> = (0..2_000_u32)
+            .map(|nth| {
+                let value = vec![b'x'; if large(nth) { 4_000 } else { 20 + nth as usize % 60 }];
+                producer.send(&topic, Record::value(&[nth.to_string().as_bytes(), &value].concat())).unwrap()
+            })
+            .collect();
+        producer.flush().unwrap();
+        let mut next = 0;
+        for (nth, future) in (0..).zip(futures) {
+            if large(nth) {
+                let refused = future.wait().unwrap_err();
+                assert_eq!(refusal(&refused), (ErrorCode::MESSAGE_TOO_LARGE, Fate::NotWritten));
+            } else {
+                assert_eq!(future.wait().unwrap().offset, Some(next), "record {nth}");
+                next += 1;
+            }
+        }
+        let splits = producer.metrics().into_iter().find(|metric| metric.0 == "batch-split-total").unwrap().1;
+        assert!(splits >= 1.0, "nothing was split");
+        producer.close(Duration::from_secs(10)).unwrap();
+        let values: Vec<_> =
+            read::records(kafka.bootstrap(), &topic).unwrap().into_iter().map(|r| r.value.unwrap()).collect();
+        assert_eq!(values.len(), 1_999);
+        let number =
+            |value: &[u8]| String::from_utf8_lossy(value).trim_end_matches('x').parse::<u32>().unwrap();
+        let numbers: Vec<_> = values.iter().map(|value| number(value)).collect();
+        assert_eq!(numbers, (0..2_000).filter(|nth| !large(*nth)).collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn a_refused_batch_names_the_record_that_is_to_blame() {
     let (_, topic) = topic("compacted", &[("cleanup.policy", "compact")]);
     let producer = connect(|config| config.linger_ms(200));

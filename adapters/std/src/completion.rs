@@ -13,9 +13,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-/// How a batch ended.
+/// How a batch ended, or the last of its records: a batch that was too large ends piece by piece.
 #[derive(Debug, Clone)]
 pub(crate) struct Ended {
+    /// Index of the first record that this is about.
+    pub(crate) first: u32,
+    /// How those before it ended.
+    pub(crate) before: Option<Box<Ended>>,
     pub(crate) topic: Arc<str>,
     pub(crate) partition: i32,
     pub(crate) base_offset: Option<i64>,
@@ -31,6 +35,16 @@ pub(crate) struct Ended {
 impl Ended {
     /// How the record at `index` ended.
     pub(crate) fn of(&self, index: u32, facts: Facts) -> Result<RecordMetadata, RecordError> {
+        let mut part = self;
+        while index < part.first
+            && let Some(before) = &part.before
+        {
+            part = before;
+        }
+        part.of_place(index.saturating_sub(part.first), facts)
+    }
+
+    fn of_place(&self, index: u32, facts: Facts) -> Result<RecordMetadata, RecordError> {
         let place = usize::try_from(index).ok();
         let verdict = self.verdicts.as_ref().zip(place).and_then(|(all, place)| all.get(place));
         let size = |size: i32| u32::try_from(size).ok();
@@ -54,6 +68,8 @@ impl Ended {
     pub(crate) fn lost() -> Self {
         let outcome = Outcome::Failed { error: DeliveryError::Aborted, written: Fate::MaybeWritten };
         Self {
+            first: 0,
+            before: None,
             topic: "".into(),
             partition: -1,
             base_offset: None,
@@ -250,6 +266,8 @@ mod tests {
 
     fn written() -> Ended {
         Ended {
+            first: 0,
+            before: None,
             topic: "t".into(),
             partition: 2,
             base_offset: Some(100),
@@ -280,6 +298,17 @@ mod tests {
         assert_eq!((metadata.offset, metadata.partition, metadata.timestamp), (Some(100), 2, Timestamp(7)));
         assert_eq!((metadata.key_size, metadata.value_size), (None, Some(3)));
         assert_eq!(third.wait().unwrap().offset, Some(102));
+    }
+
+    #[test]
+    fn a_batch_that_ended_in_pieces_tells_each_record_of_its_own_piece() {
+        let failed = Outcome::Failed { error: DeliveryError::Broker(10), written: Fate::NotWritten };
+        let first = Box::new(written());
+        let second = Box::new(Ended { first: 3, before: Some(first), outcome: failed, ..written() });
+        let last = Ended { first: 4, before: Some(second), base_offset: Some(200), ..written() };
+        let offset = |index| last.of(index, FACTS).map(|metadata| metadata.offset);
+        assert_eq!([0, 2, 4, 5].map(|index| offset(index).unwrap()), [100, 102, 200, 201].map(Some));
+        assert_eq!(offset(3).unwrap_err().code(), Some(10));
     }
 
     #[test]

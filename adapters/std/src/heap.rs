@@ -28,13 +28,21 @@ struct Parcel {
     /// What the futures of the batch share. Always there, so that none is made under the lock.
     state: Arc<BatchState>,
     callbacks: Vec<(u32, Facts, Callback)>,
+    /// How the pieces ended that are over, of a batch that was too large.
+    before: Option<Box<Ended>>,
 }
 
 impl HeapBuf {
     pub(crate) fn new(capacity: usize) -> Self {
         lock::outside();
         let bytes = vec![0; capacity].into_boxed_slice();
-        Self(Box::new(Parcel { meta: Meta::new(), bytes, state: Arc::default(), callbacks: Vec::new() }))
+        Self(Box::new(Parcel {
+            meta: Meta::new(),
+            bytes,
+            state: Arc::default(),
+            callbacks: Vec::new(),
+            before: None,
+        }))
     }
 
     /// Bytes it holds, which is what `buffer.memory` counts.
@@ -53,15 +61,20 @@ impl HeapBuf {
     }
 
     /// Tells everyone concerned how the batch ended, callbacks first, and is ready for the next batch. `ended` is
-    /// made only if someone listens.
-    pub(crate) fn end(&mut self, ended: impl FnOnce() -> Ended) {
+    /// made only if someone listens. `is_last` is false for a piece behind which others come: they are told together.
+    pub(crate) fn end(&mut self, is_last: bool, ended: impl FnOnce() -> Ended) {
         let parcel = &mut *self.0;
         // The last future of an unwatched batch may go at any moment, but no new one comes.
         let shared = Arc::strong_count(&parcel.state) > 1;
+        let before = parcel.before.take();
         if !shared && parcel.callbacks.is_empty() {
             return;
         }
-        let ended = ended();
+        let ended = Ended { before, ..ended() };
+        if !is_last {
+            parcel.before = Some(Box::new(ended));
+            return;
+        }
         for (index, facts, callback) in parcel.callbacks.drain(..) {
             let end = ended.of(index, facts);
             // A caller's fault must not take the other records with it.
@@ -199,7 +212,7 @@ mod tests {
             };
             buf.on_end(index, FACTS, Callback::new(callback));
         }
-        buf.end(written);
+        buf.end(true, written);
         assert_eq!(*seen.lock().unwrap(), [(Some(10), true), (Some(11), true), (Some(12), true)]);
         assert_eq!(future.wait().unwrap().offset, Some(13));
     }
@@ -208,12 +221,25 @@ mod tests {
     fn a_buffer_serves_the_next_batch_with_a_state_of_its_own() {
         let mut buf = HeapBuf::new(64);
         let first = RecordFuture::of_batch(Arc::clone(buf.state()), 0, FACTS);
-        buf.end(written);
+        buf.end(true, written);
         let second = RecordFuture::of_batch(Arc::clone(buf.state()), 0, FACTS);
         assert!(first.peek().is_some());
         assert!(second.peek().is_none());
         drop(second);
-        buf.end(|| unreachable!("nobody listens"));
+        buf.end(true, || unreachable!("nobody listens"));
+    }
+
+    #[test]
+    fn pieces_are_told_together_when_the_last_is_over() {
+        let mut buf = HeapBuf::new(64);
+        let futures = [0, 5].map(|index| RecordFuture::of_batch(Arc::clone(buf.state()), index, FACTS));
+        buf.end(false, written);
+        assert!(futures[0].peek().is_none());
+        buf.end(true, || Ended { first: 5, base_offset: Some(40), ..written() });
+        assert_eq!(futures.map(|future| future.wait().unwrap().offset), [Some(10), Some(40)]);
+        let next = RecordFuture::of_batch(Arc::clone(buf.state()), 0, FACTS);
+        buf.end(true, written);
+        assert_eq!(next.wait().unwrap().offset, Some(10), "nothing of it is left to the next batch");
     }
 
     #[test]

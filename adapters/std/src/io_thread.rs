@@ -275,7 +275,7 @@ impl<'a> IoThread<'a> {
         while let Some((delivery, buffer)) = self.sender.next_delivery() {
             any = true;
             let published = &mut self.published;
-            published.batches_ended += 1;
+            published.batches_ended += u64::from(delivery.rest == 0);
             published.records_ended += u64::from(delivery.count);
             published.batch_size_max = published.batch_size_max.max(u64::from(buffer.meta().builder.len));
             let name = self.names.get(usize::from(delivery.topic.0));
@@ -298,7 +298,9 @@ impl<'a> IoThread<'a> {
             }
             let verdicts = verdicts(&delivery, buffer.bytes());
             let detail = detail(&delivery, buffer.bytes(), &self.trouble_in_words);
-            buffer.end(|| Ended {
+            buffer.end(delivery.rest == 0, || Ended {
+                first: delivery.first,
+                before: None,
                 topic: name.map_or_else(|| "".into(), Arc::clone),
                 partition: delivery.partition,
                 base_offset: delivery.base_offset,
@@ -355,7 +357,7 @@ fn detail(delivery: &Delivery, bytes: &[u8], trouble: &Option<Arc<str>>) -> Opti
 fn verdicts(delivery: &Delivery, bytes: &[u8]) -> Option<Box<[Outcome]>> {
     let Outcome::Failed { error: DeliveryError::Broker(_), .. } = delivery.outcome else { return None };
     rejected(bytes).next()?;
-    let ticket = |index| Ticket { serial: delivery.serial, index };
+    let ticket = |place| Ticket { serial: delivery.serial, index: delivery.first.saturating_add(place) };
     let all = (0..delivery.count)
         .map(|index| delivery.of(ticket(index), bytes).map_or(delivery.outcome, |record| record.outcome));
     Some(all.collect())

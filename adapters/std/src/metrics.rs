@@ -85,6 +85,7 @@ pub(crate) fn snapshot(shared: &Shared) -> Vec<Metric> {
         ("byte-total", number(stats.bytes)),
         ("record-retry-total", number(stats.record_retries)),
         ("record-error-total", number(stats.record_errors)),
+        ("batch-split-total", number(stats.splits)),
         ("batch-size-avg", average(stats.bytes, stats.batches)),
         ("batch-size-max", number(published.batch_size_max)),
         ("records-per-request-avg", average(stats.records, stats.requests)),

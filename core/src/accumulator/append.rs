@@ -153,8 +153,10 @@ impl<H: Host> Accumulator<H> {
 
     /// Into the open batch, if there is one with room.
     fn try_open(&mut self, slot: u16, record: &Record<'_>, timestamp: Timestamp) -> Option<Placed> {
-        let limit = self.settings.batch_size as usize;
-        let (meta, bytes) = self.queue_mut(slot)?.open.as_mut()?.parts();
+        let limit = self.settings.batch_size;
+        let queue = self.queue_mut(slot)?;
+        let limit = limit.min(queue.limit) as usize;
+        let (meta, bytes) = queue.open.as_mut()?.parts();
         let limit = limit.min(bytes.len());
         let index = meta.builder.append(bytes.get_mut(..limit)?, record, timestamp).ok()?;
         Some(Placed { ticket: Ticket { serial: meta.serial, index }, len: meta.builder.len })

@@ -30,6 +30,8 @@ pub struct Queue<B> {
     tail: u32,
     /// Sealed batches.
     pub(super) sealed: u32,
+    /// A batch takes no further record that would make it larger, bytes.
+    pub(super) limit: u32,
 }
 
 impl<B> Queue<B> {
@@ -43,6 +45,7 @@ impl<B> Queue<B> {
             head: NONE,
             tail: NONE,
             sealed: 0,
+            limit: u32::MAX,
         }
     }
 
@@ -86,6 +89,14 @@ impl<H: Host> Accumulator<H> {
     pub fn set_slow(&mut self, slot: u16, is_slow: bool) {
         if let Some(queue) = self.queue_mut(slot) {
             queue.is_slow = is_slow;
+        }
+    }
+
+    /// Says how large a batch of `slot` may be, in bytes, where its broker is known to refuse larger ones. A record that
+    /// alone is larger goes alone.
+    pub fn set_limit(&mut self, slot: u16, limit: u32) {
+        if let Some(queue) = self.queue_mut(slot) {
+            queue.limit = limit;
         }
     }
 

@@ -213,7 +213,7 @@ fn end(start: usize, size: usize) -> Option<u32> {
 }
 
 /// Moves `len` bytes of `room` from `from` down to `to`.
-fn slide(room: &mut [u8], from: usize, to: usize, len: usize) {
+pub(super) fn slide(room: &mut [u8], from: usize, to: usize, len: usize) {
     if from == to {
         return;
     }

@@ -45,6 +45,16 @@ pub struct Meta {
     pub flags: u16,
     /// Why it failed, once it has.
     pub error: DeliveryError,
+    /// It goes in pieces of so many bytes, if they have more than one record; 0: it goes as it is. Bytes.
+    pub target: u32,
+    /// The piece that goes next, or is on its way: bytes with its header, and records. For a batch in pieces only.
+    pub piece: (u32, u32),
+    /// Records of earlier pieces: those in the buffer come behind them.
+    pub first: u32,
+    /// Records whose delivery was taken.
+    pub told: u32,
+    /// How many ends of earlier pieces lie at the end of the buffer, see [`delivery`](crate::delivery).
+    pub ends: u16,
 }
 
 /// Bits of [`Meta::flags`].
@@ -67,6 +77,10 @@ pub mod flag {
     pub const HAS_TIMESTAMP: u16 = 128;
     /// Its bytes hold the broker's notes on its refusal.
     pub const NOTES: u16 = 256;
+    /// It has its stamp, and its header is to be written anew for its next piece.
+    pub const RESEAL: u16 = 512;
+    /// Some attempt may have written what is behind the piece, too.
+    pub const MAYBE_REST: u16 = 1024;
     /// Its delivery has its place among those to be told.
     pub const QUEUED: u16 = 1 << 12;
 }
@@ -86,7 +100,56 @@ impl Meta {
             attempts: 0,
             flags: 0,
             error: DeliveryError::Broker(0),
+            target: 0,
+            piece: (0, 0),
+            first: 0,
+            told: 0,
+            ends: 0,
         }
+    }
+
+    /// Whether it goes in pieces.
+    pub const fn in_pieces(&self) -> bool {
+        self.target != 0
+    }
+
+    /// Bytes of what goes next, or is on its way.
+    pub const fn sent_len(&self) -> u32 {
+        if self.in_pieces() { self.piece.0 } else { self.builder.len }
+    }
+
+    /// Records of what goes next, or is on its way.
+    pub const fn sent_count(&self) -> u32 {
+        if self.in_pieces() { self.piece.1 } else { self.builder.count }
+    }
+
+    /// Whether something is left behind what goes next.
+    pub const fn has_rest(&self) -> bool {
+        self.sent_count() < self.builder.count
+    }
+
+    /// Has it go in pieces of up to `target` bytes from now on. `bytes` are its own.
+    pub fn divide(&mut self, bytes: &[u8], target: u32) {
+        self.target = target.max(1);
+        let piece = super::split::prefix(bytes, &self.builder, self.target);
+        self.piece = (piece.len, piece.count);
+        if self.flags & flag::SEALED != 0 {
+            self.flags |= flag::RESEAL;
+        }
+    }
+
+    /// Its first piece is over: takes it out of `bytes`, and turns to the next.
+    pub fn advance(&mut self, bytes: &mut [u8]) {
+        let (len, count) = self.piece;
+        super::split::advance(bytes, &mut self.builder, len, count);
+        if self.flags & flag::SEALED != 0 {
+            super::seal::skip(bytes, count);
+        }
+        self.first = self.first.saturating_add(count);
+        self.attempts = 0;
+        let maybe = if self.flags & flag::MAYBE_REST != 0 { flag::MAYBE } else { 0 };
+        self.flags = self.flags & !flag::MAYBE | maybe;
+        self.divide(bytes, self.target);
     }
 }
 

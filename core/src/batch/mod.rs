@@ -30,9 +30,10 @@ pub mod seal;
 pub mod sequence;
 #[cfg(target_pointer_width = "64")]
 mod short;
+pub mod split;
 mod varint;
 
 pub use builder::NoRoom;
 pub use meta::{Builder, Crc32c, Meta};
 pub use record::{record_size, upper_bound};
-pub use seal::{Stamp, restamp, seal};
+pub use seal::{Stamp, restamp, seal, stamp_of};

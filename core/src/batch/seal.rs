@@ -25,6 +25,21 @@ impl Stamp {
     const NONE: Self = Self { producer_id: -1, epoch: -1, base_sequence: -1 };
 }
 
+/// The stamp of a sealed batch; `None` is a producer without idempotence.
+pub fn stamp_of(buf: &[u8]) -> Option<Stamp> {
+    let producer_id = i64::from_be_bytes(get(buf, PRODUCER_ID)?);
+    let epoch = i16::from_be_bytes(get(buf, PRODUCER_EPOCH)?);
+    let base_sequence = i32::from_be_bytes(get(buf, BASE_SEQUENCE)?);
+    (producer_id >= 0).then_some(Stamp { producer_id, epoch, base_sequence })
+}
+
+/// The first `count` records of a sealed batch are gone: it begins so much later in its partition's sequence.
+pub fn skip(buf: &mut [u8], count: u32) {
+    if let Some(stamp) = stamp_of(buf) {
+        set(buf, BASE_SEQUENCE, super::sequence::add(stamp.base_sequence, count).to_be_bytes());
+    }
+}
+
 /// Writes the header before the records that `builder` put into `buf`, and the checksum. `None` is a producer
 /// without idempotence. `transactional` needs a stamp to mean anything to a broker.
 ///

@@ -7,4 +7,4 @@ pub mod topics;
 
 pub use place::Place;
 pub use refresh::Refresh;
-pub use topics::{Known, Topics};
+pub use topics::{Known, Limit, Topics};

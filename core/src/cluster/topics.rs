@@ -25,6 +25,44 @@ pub struct Known {
     pub asking: bool,
     /// When it was last sent to, or asked for.
     pub used: Millis,
+    /// How large its batches may be.
+    pub limit: Limit,
+}
+
+/// What brokers' answers have told of a topic's `max.message.bytes`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limit {
+    /// The largest batch that was taken, bytes.
+    taken: u32,
+    /// New batches are not larger, bytes; 0 if none was refused.
+    most: u32,
+}
+
+impl Limit {
+    /// Nothing is known.
+    pub const fn new() -> Self {
+        Self { taken: 0, most: 0 }
+    }
+
+    /// The size that a batch of several records should not pass, in bytes.
+    pub const fn most(&self) -> u32 {
+        if self.most == 0 { u32::MAX } else { self.most }
+    }
+
+    /// A batch of `len` bytes was taken.
+    pub fn took(&mut self, len: u32) {
+        self.taken = self.taken.max(len);
+    }
+
+    /// A batch of `len` bytes was too large: from now on they are as large as the largest that was taken, and half as
+    /// large as this one if that is not known.
+    pub fn refused(&mut self, len: u32) {
+        if self.taken >= len {
+            // The topic was configured anew.
+            self.taken = 0;
+        }
+        self.most = self.taken.max(len / 2).max(1).min(self.most());
+    }
 }
 
 /// FNV-1a over a name, piece by piece.
@@ -89,6 +127,7 @@ impl<H: Host> Topics<H> {
             error: 0,
             asking: false,
             used: now,
+            limit: Limit::new(),
         };
         for byte in name.bytes() {
             if self.names.push(byte).is_err() {

@@ -15,6 +15,8 @@ pub enum Action {
     Retry,
     /// Send it again, to whoever leads the partition by then.
     RetryElsewhere,
+    /// It is too large: send it in pieces, or fail it if it is one record.
+    Split,
     /// Its sequence does not follow on.
     OutOfOrder,
     /// The broker does not know the producer any more (KIP-360).
@@ -42,7 +44,7 @@ impl Verdict {
     /// The verdict on `code`.
     pub const fn on(code: ErrorCode) -> Self {
         use Action::{
-            Duplicate, Fail, FailProducer, OutOfOrder, Retry, RetryElsewhere, UnknownProducer, Written,
+            Duplicate, Fail, FailProducer, OutOfOrder, Retry, RetryElsewhere, Split, UnknownProducer, Written,
         };
         match code {
             ErrorCode::NONE => row(Written, false),
@@ -92,9 +94,11 @@ impl Verdict {
             // Without this nothing that is idempotent can be written any more.
             ErrorCode::CLUSTER_AUTHORIZATION_FAILED => row(FailProducer, false),
 
+            // `Sender.completeBatch`. RECORD_LIST_TOO_LARGE is not split there either.
+            ErrorCode::MESSAGE_TOO_LARGE => row(Split, false),
+
             // Refused before anything was appended.
-            ErrorCode::MESSAGE_TOO_LARGE
-            | ErrorCode::RECORD_LIST_TOO_LARGE
+            ErrorCode::RECORD_LIST_TOO_LARGE
             | ErrorCode::INVALID_RECORD
             | ErrorCode::INVALID_TIMESTAMP
             | ErrorCode::INVALID_REQUIRED_ACKS

@@ -21,6 +21,17 @@ pub enum Finished<B> {
     },
 }
 
+/// The next delivery of a batch that is over.
+fn tell<B: Buf>(batch: &mut B) -> Delivery {
+    let delivery = Delivery::of_batch(batch);
+    let meta = batch.meta_mut();
+    meta.told = meta.told.saturating_add(delivery.count);
+    if delivery.rest == 0 {
+        meta.flags |= flag::TOLD;
+    }
+    delivery
+}
+
 impl<H: Host> Sender<'_, H> {
     /// The next delivery, with the batch's buffer: it is free after the call that follows. Deliveries of one
     /// partition come in the order of appending.
@@ -45,18 +56,12 @@ impl<H: Host> Sender<'_, H> {
             }
         }
         match self.finished.front()? {
-            Finished::Owned(batch) => {
-                let delivery = Delivery::of_batch(batch);
-                batch.meta_mut().flags |= flag::TOLD;
-                Some((delivery, batch))
-            }
+            Finished::Owned(batch) => Some((tell(batch), batch)),
             Finished::InFlight { slot, serial } => {
                 let (slot, serial) = (*slot, *serial);
                 let window = &mut self.slots.as_mut_slice().get_mut(usize::from(slot))?.window;
                 let batch = window.iter_mut().find(|batch| batch.meta().serial == serial)?;
-                let delivery = Delivery::of_batch(batch);
-                batch.meta_mut().flags |= flag::TOLD;
-                Some((delivery, batch))
+                Some((tell(batch), batch))
             }
         }
     }

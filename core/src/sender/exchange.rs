@@ -103,6 +103,8 @@ impl<H: Host> Sender<'_, H> {
                 append.assign(index, place.topic, place.partition, place.leader >= 0);
                 let leader = self.links.as_slice().iter().find(|link| link.link.node == place.leader);
                 append.set_slow(index, leader.is_some_and(|link| link.is_late));
+                let known = self.topics.known(Topic(place.topic));
+                append.set_limit(index, known.map_or(u32::MAX, |known| known.limit.most()));
             }
         }
         for (topic, known) in self.topics.iter() {
@@ -283,7 +285,7 @@ impl<H: Host> Sender<'_, H> {
             return;
         }
         let len = match in_request {
-            Some(at) => self.slot_mut(slot).and_then(|s| s.window.get_mut(at)).map(|b| b.meta().builder.len),
+            Some(at) => self.slot_mut(slot).and_then(|s| s.window.get_mut(at)).map(|b| b.meta().sent_len()),
             None => append.head_len(slot),
         };
         let Some(len) = len else { return };
@@ -316,10 +318,14 @@ impl<H: Host> Sender<'_, H> {
 
     /// Moves the first batch of `slot` from the append half into its window.
     fn take(&mut self, append: &mut Accumulator<H>, slot: u16) -> Option<usize> {
-        let batch = append.take(slot)?;
-        let (topic, created) = (Topic(batch.meta().topic), batch.meta().created);
-        if let Some(known) = self.topics.known_mut(topic) {
-            known.used = created;
+        let mut batch = append.take(slot)?;
+        let (meta, bytes) = batch.parts();
+        if let Some(known) = self.topics.known_mut(Topic(meta.topic)) {
+            known.used = meta.created;
+            // It was filled before the broker's limit was known.
+            if meta.builder.count > 1 && meta.builder.len > known.limit.most() {
+                meta.divide(bytes, known.limit.most());
+            }
         }
         match self.slot_mut(slot)?.window.push(batch) {
             Ok(at) => Some(at),
@@ -358,9 +364,9 @@ impl<H: Host> Sender<'_, H> {
             meta.correlation = out.correlation;
             meta.attempts = meta.attempts.saturating_add(1);
             self.stats.batches += 1;
-            self.stats.bytes += Count::from(meta.builder.len);
-            self.stats.records += Count::from(meta.builder.count);
-            if meta.attempts == 1 {
+            self.stats.bytes += Count::from(meta.sent_len());
+            self.stats.records += Count::from(meta.sent_count());
+            if meta.attempts == 1 && !meta.in_pieces() {
                 let waited = u32::try_from(now.since(meta.created)).unwrap_or(0);
                 self.stats.queued += 1;
                 self.stats.queue_ms += Count::from(waited);

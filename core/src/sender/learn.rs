@@ -4,8 +4,8 @@
 //! slots, a leader whose address was not kept is asked for again at once.
 use super::links::{Address, At};
 use super::{LinkSlot, Sender, Slot};
-use crate::cluster::Known;
 use crate::cluster::topics::Hash;
+use crate::cluster::{Known, Limit};
 use crate::connection::frame::error_code;
 use crate::connection::link::{BOOTSTRAP, NOBODY};
 use crate::connection::{Lifecycle, backoff};
@@ -186,6 +186,9 @@ impl<H: Host> Sender<'_, H> {
         let anew = known.id != [0; 16] && id != known.id && id != [0; 16];
         if !anew || !defect::on(Defect::TopicIdKept) {
             known.id = id;
+        }
+        if anew {
+            known.limit = Limit::new();
         }
         // A topic that shrinks was made anew; records may be on their way to partitions that are gone.
         known.partitions = count;

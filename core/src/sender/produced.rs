@@ -4,13 +4,14 @@
 use super::Sender;
 use super::links::At;
 use super::stats::Count;
+use crate::batch::Meta;
 use crate::batch::meta::flag;
 use crate::cluster::topics::Hash;
 use crate::config::Acks;
 use crate::connection::frame::error_code;
 use crate::connection::{Call, Request, backoff};
 use crate::defect::{self, Defect};
-use crate::delivery;
+use crate::delivery::{self, End};
 use crate::error::DeliveryError;
 use crate::host::{Buf, Host, Slots};
 use crate::idempotence::{Action, Verdict};
@@ -104,12 +105,17 @@ impl<H: Host> Sender<'_, H> {
     /// Writes the broker's notes on a refusal into the bytes of the batch, which is dead.
     fn note(&mut self, index: u16, p: &Produced, write: impl FnOnce(&mut [u8])) {
         let verdict = Verdict::on(p.error);
-        if !matches!(verdict.action, Action::Fail) {
+        if !matches!(verdict.action, Action::Fail | Action::Split) {
             return;
         }
         let Some((slot, at)) = self.answered_batch(index, p) else { return };
         let Some(batch) = self.slot_mut(slot).and_then(|slot| slot.window.get_mut(at)) else { return };
         let (meta, bytes) = batch.parts();
+        // Too large is the end of the last record only.
+        if verdict.action == Action::Split && meta.builder.count > 1 {
+            return;
+        }
+        let bytes = delivery::room_for_notes(bytes, meta.ends);
         // A batch that was told already is somebody's to read.
         if meta.flags & flag::FAILED == 0 {
             if meta.flags & flag::NOTES == 0 {
@@ -147,11 +153,13 @@ impl<H: Host> Sender<'_, H> {
     /// Carries out the verdict on one batch, whose request is answered.
     fn judge(&mut self, slot: u16, at: usize, error: ErrorCode, place: (i64, i64), now: Millis) {
         let verdict = Verdict::on(error);
-        let Some(partition) = self.slot_mut(slot) else { return };
+        let idempotent = self.is_idempotent();
+        let Some(partition) = self.slots.as_mut_slice().get_mut(usize::from(slot)) else { return };
         let gap = partition.window.gap;
         let oldest = partition.window.iter().position(|b| b.meta().flags & flag::ACKED == 0) == Some(at);
         let Some(batch) = partition.window.get_mut(at) else { return };
         let (meta, bytes) = batch.parts();
+        let (topic, len) = (Topic(meta.topic), meta.sent_len());
         meta.flags &= !flag::IN_FLIGHT;
         if verdict.maybe_written && !defect::on(Defect::MaybeErrorIsRefusal) {
             meta.flags |= flag::MAYBE;
@@ -161,6 +169,7 @@ impl<H: Host> Sender<'_, H> {
             meta.flags &= !flag::MAYBE;
         }
         let over = meta.flags & flag::FAILED != 0;
+        let whole = !meta.has_rest();
         match verdict.action {
             Action::Written if defect::on(Defect::AckDropped) => {}
             Action::Duplicate if defect::on(Defect::DuplicateIsFailure) => {
@@ -171,21 +180,31 @@ impl<H: Host> Sender<'_, H> {
             }
             Action::Written | Action::Duplicate => {
                 partition.sequence.prove();
-                if !over {
+                let known = verdict.action == Action::Written && place.0 >= 0;
+                let place = if known { place } else { (-1, -1) };
+                if !over && whole {
                     meta.flags |= flag::ACKED;
-                    let known = verdict.action == Action::Written && place.0 >= 0;
                     delivery::put_place(bytes, place.0, place.1);
                     meta.flags |= if known { flag::HAS_OFFSET } else { 0 };
-                    meta.flags |= if known && place.1 >= 0 && !defect::on(Defect::AppendTimeIgnored) {
+                    meta.flags |= if place.1 >= 0 && !defect::on(Defect::AppendTimeIgnored) {
                         flag::HAS_TIMESTAMP
                     } else {
                         0
                     };
+                } else if !over {
+                    // A broker that had the whole batch would not have taken a part of its range.
+                    if known && idempotent {
+                        meta.flags &= !flag::MAYBE_REST;
+                    }
+                    next_piece(meta, bytes, place);
+                }
+                if let Some(known) = self.topics.known_mut(topic) {
+                    known.limit.took(len);
                 }
                 // It follows on, so what failed before it is in the log, whatever we were told.
                 let failed_later =
                     partition.window.iter().skip(at + 1).any(|b| b.meta().flags & flag::FAILED != 0);
-                if gap && !failed_later {
+                if gap && !failed_later && (whole || !over) {
                     partition.window.gap = false;
                 }
             }
@@ -200,6 +219,7 @@ impl<H: Host> Sender<'_, H> {
             Action::OutOfOrder => self.out_of_order(slot, at, oldest, error, now),
             Action::UnknownProducer if oldest => self.out_of_order(slot, at, true, error, now),
             Action::UnknownProducer => self.retry(slot, at, DeliveryError::Broker(error.0), now),
+            Action::Split => self.split(slot, at, error),
             Action::Fail => self.fail(slot, at, DeliveryError::Broker(error.0)),
             Action::FailProducer => {
                 self.fail(slot, at, DeliveryError::Broker(error.0));
@@ -209,15 +229,54 @@ impl<H: Host> Sender<'_, H> {
         }
     }
 
+    /// A batch was too large. It goes on in pieces at once, with what it was given: its creation time, its part of the
+    /// sequence, all its attempts. Each refusal makes the next piece smaller, down to a single record; that one fails
+    /// alone, and leaves a gap in the sequence like any batch that fails.
+    fn split(&mut self, slot: u16, at: usize, error: ErrorCode) {
+        let idempotent = self.config.idempotence();
+        let Some(partition) = self.slots.as_mut_slice().get_mut(usize::from(slot)) else { return };
+        let window = &mut partition.window;
+        let Some(batch) = window.get_mut(at) else { return };
+        let (meta, bytes) = batch.parts();
+        let (topic, len, count) = (Topic(meta.topic), meta.sent_len(), meta.sent_count());
+        if count > 1 {
+            // An attempt of which nothing is known had all of this.
+            if meta.flags & flag::MAYBE != 0 {
+                meta.flags |= flag::MAYBE_REST;
+            }
+            meta.attempts = 0;
+            meta.divide(bytes, len / 2);
+            window.muted = true;
+            if let Some(known) = self.topics.known_mut(topic) {
+                known.limit.refused(len);
+            }
+            self.changed = true;
+            self.stats.splits += 1;
+        } else if meta.has_rest() && delivery::can_keep_end(meta, bytes) {
+            let maybe = meta.flags & flag::MAYBE != 0;
+            let end = if maybe { End::TOO_LARGE_MAYBE } else { End::TOO_LARGE };
+            let stamped = idempotent && meta.flags & flag::SEALED != 0;
+            next_piece(meta, bytes, (end, -1));
+            window.gap |= stamped;
+            window.muted = true;
+            self.stats.record_errors += 1;
+        } else {
+            self.fail(slot, at, DeliveryError::Broker(error.0));
+        }
+    }
+
     /// The sequence of a batch does not follow on. If an earlier one is unresolved that is no wonder; if it was
     /// a probe behind a gap, the gap is real and nothing behind it was written. Otherwise the broker has lost what
     /// it knew: what may have been written cannot be sent again, the rest begins a new epoch.
+    ///
+    /// About a batch of which a piece is refused nothing is known if all of it may have been written before.
     fn out_of_order(&mut self, slot: u16, at: usize, oldest: bool, error: ErrorCode, now: Millis) {
         let Some(partition) = self.slot_mut(slot) else { return };
-        let maybe = partition.window.get_mut(at).is_some_and(|b| b.meta().flags & flag::MAYBE != 0);
+        let flags = partition.window.get_mut(at).map_or(0, |b| b.meta().flags);
+        let (maybe, rest) = (flags & flag::MAYBE != 0, flags & flag::MAYBE_REST != 0);
         if partition.window.gap {
             // A broker that has forgotten the producer says nothing about what it has of it.
-            if maybe && error == ErrorCode::UNKNOWN_PRODUCER_ID {
+            if maybe && (error == ErrorCode::UNKNOWN_PRODUCER_ID || rest) {
                 return self.fail(slot, at, DeliveryError::Broker(error.0));
             }
             for batch in partition.window.iter_mut() {
@@ -324,6 +383,13 @@ impl<H: Host> Sender<'_, H> {
             self.tidy(slot);
         }
     }
+}
+
+/// A piece is over, at this offset and time: turns to the next one.
+fn next_piece(meta: &mut Meta, bytes: &mut [u8], place: (i64, i64)) {
+    let count = meta.sent_count();
+    meta.advance(bytes);
+    delivery::keep_end(meta, bytes, End { count, offset: place.0, timestamp: place.1 });
 }
 
 fn int32(value: i64) -> i32 {

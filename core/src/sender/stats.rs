@@ -22,6 +22,8 @@ pub struct Stats {
     pub retries: Count,
     /// Records of those.
     pub record_retries: Count,
+    /// Batches that went on in pieces, because their broker called them too large.
+    pub splits: Count,
     /// Records that failed.
     pub record_errors: Count,
     /// Links opened.

@@ -6,7 +6,8 @@ use super::{
     slot::END,
 };
 use crate::batch::meta::flag;
-use crate::batch::{Stamp, seal};
+use crate::batch::split::prefix;
+use crate::batch::{Stamp, seal, stamp_of};
 use crate::connection::gather::SLICES;
 use crate::connection::{Call, Gather, Lifecycle, Outgoing, backoff};
 use crate::defect::{self, Defect};
@@ -103,20 +104,26 @@ impl<H: Host> Sender<'_, H> {
         while let Some(partition) = self.slots.as_mut_slice().get_mut(usize::from(at)) {
             if let Some(batch) = partition.window.find(index, out.correlation)
                 && let Some(batch) = partition.window.get_mut(batch)
-                && batch.meta().flags & flag::SEALED == 0
+                && batch.meta().flags & (flag::SEALED | flag::RESEAL) != flag::SEALED
             {
                 let (meta, bytes) = batch.parts();
-                let stamp = partition
-                    .sequence
-                    .stamp(&mut self.generation, meta.builder.count)
-                    .map(|(producer_id, epoch, base_sequence)| Stamp { producer_id, epoch, base_sequence });
+                // A piece has its part of the range that its batch was given.
+                let stamp = if meta.flags & flag::RESEAL != 0 {
+                    stamp_of(bytes)
+                } else {
+                    partition.sequence.stamp(&mut self.generation, meta.builder.count).map(
+                        |(producer_id, epoch, base_sequence)| Stamp { producer_id, epoch, base_sequence },
+                    )
+                };
+                let part =
+                    if meta.in_pieces() { prefix(bytes, &meta.builder, meta.target) } else { meta.builder };
                 let crc = if meta.attempts > 1 && defect::on(Defect::ChecksumOfOldStamp) {
                     |_, _: &[u8]| 0
                 } else {
                     self.crc
                 };
-                seal(bytes, &meta.builder, stamp, false, crc);
-                meta.flags |= flag::SEALED;
+                seal(bytes, &part, stamp, false, crc);
+                meta.flags = meta.flags & !flag::RESEAL | flag::SEALED;
             }
             at = partition.next_in_request;
         }
@@ -183,7 +190,7 @@ impl<H: Host> Sender<'_, H> {
             }
             let batch = partition.window.find(index, out.correlation);
             let batch = batch.and_then(|at| partition.window.iter().nth(at));
-            let bytes = batch.and_then(|b| b.bytes().get(..b.meta().builder.len as usize));
+            let bytes = batch.and_then(|b| b.bytes().get(..b.meta().sent_len() as usize));
             produce::emit_partition(sink, version, partition.place.partition, bytes.unwrap_or_default());
         }
         if before != END {

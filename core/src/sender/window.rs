@@ -6,6 +6,9 @@
 //! being re-inserted or re-sorted. Batches that were acknowledged out of turn (which only happens without
 //! idempotence) are skipped.
 //!
+//! A batch that was too large goes in pieces, one at a time, from its place: what lies behind it waits until all of
+//! them are over, because its sequence follows on the last one.
+//!
 //! A batch that failed for good leaves a *gap* in the sequence. Later batches cannot be known to follow on, so
 //! nothing new is sent until what is in flight is resolved; see [`Window::close_gap`].
 //!
@@ -115,7 +118,15 @@ impl<B: Buf> Window<B> {
         if blocked || (self.gap && self.in_flight() > 0) {
             return None;
         }
-        self.first_unsent()
+        // What comes behind a batch in pieces follows on its last one.
+        let is_piece = |b: &B| b.meta().in_pieces() && b.meta().flags & flag::IN_FLIGHT != 0;
+        if self.iter().any(is_piece) { None } else { self.first_unsent() }
+    }
+
+    /// Whether a batch goes in pieces: nothing new is sent before all of it is over.
+    fn is_divided(&self) -> bool {
+        let open = |b: &B| b.meta().flags & (flag::ACKED | flag::FAILED) == 0;
+        self.iter().any(|b| b.meta().in_pieces() && open(b))
     }
 
     /// The oldest batch that is neither resolved nor in flight.
@@ -134,6 +145,7 @@ impl<B: Buf> Window<B> {
             && self.len() < limit.min(WINDOW)
             && self.retry_at.is_none_or(|at| at.reached(now))
             && (self.first_unsent().is_none() || defect::on(Defect::MuteForgotten))
+            && !self.is_divided()
     }
 
     /// Takes the oldest batch if it is resolved, and not needed by a request or by a delivery that is still to be
@@ -170,7 +182,7 @@ impl<B: Buf> Window<B> {
         for batch in self.iter_mut() {
             let meta = batch.meta_mut();
             if meta.flags & (flag::ACKED | flag::FAILED | flag::IN_FLIGHT) == 0 {
-                meta.flags &= !(flag::SEALED | flag::MAYBE);
+                meta.flags &= !(flag::SEALED | flag::RESEAL | flag::MAYBE | flag::MAYBE_REST);
             }
         }
     }

@@ -44,9 +44,19 @@ impl World {
                 self.now += by;
             }
             fault::TRUNCATE => self.truncate(),
+            fault::LIMIT => self.limit(),
             _ => {}
         }
         Ok(())
+    }
+
+    /// Another `max.message.bytes`, which brokers hold against batches that are on their way, too.
+    fn limit(&mut self) {
+        let most = super::memory::SIZES[self.scenario.size].batch_bytes as u64;
+        let (name, _) = self.any_topic();
+        let bytes = if self.dice.chance(200) { 1 << 20 } else { self.dice.within(70, most) as i32 };
+        self.timeline.note(|| format!("cluster {name} takes batches of up to {bytes} bytes"));
+        self.net.cluster.configure_topic(name, |config| config.max_message_bytes = bytes);
     }
 
     fn any_topic(&mut self) -> (&'static str, i32) {

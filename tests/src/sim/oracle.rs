@@ -121,8 +121,8 @@ pub(super) struct Oracle {
     /// Brokers stamp records.
     append_time: bool,
     sent: Vec<Sent>,
-    /// The records of each batch, and whether it was told.
-    batches: BTreeMap<u32, (Vec<usize>, bool)>,
+    /// The records of each batch, and how many of them were told.
+    batches: BTreeMap<u32, (Vec<usize>, usize)>,
     /// The newest serial told of each partition.
     newest: BTreeMap<(usize, i32), u32>,
     /// What logs held that are gone.
@@ -174,7 +174,7 @@ impl Oracle {
         let id = self.sent.len();
         self.sent.push(Sent { topic, partition, answer: None, refused: false });
         let (records, told) = self.batches.entry(ticket.serial).or_default();
-        if *told || records.len() != ticket.index as usize {
+        if *told > 0 || records.len() != ticket.index as usize {
             return Err((Wrong::Broken, format!("record {id} got the ticket {ticket:?} of another")));
         }
         records.push(id);
@@ -189,19 +189,21 @@ impl Oracle {
     /// A delivery was taken.
     pub(super) fn told(&mut self, told: &Told<'_>, topic: usize) -> Result<(), Finding> {
         let serial = told.serial;
-        let Some((records, once)) = self.batches.get_mut(&serial) else {
+        let Some((records, done)) = self.batches.get_mut(&serial) else {
             return Err((Wrong::Broken, format!("a delivery of batch {serial}, which was never sent")));
         };
-        if std::mem::replace(once, true) {
-            return Err((Wrong::Broken, format!("a second delivery of batch {serial}")));
-        }
-        if records.len() != told.count as usize {
+        // One that was too large is told piece by piece.
+        let (first, count, rest) = (told.first as usize, told.count as usize, told.rest as usize);
+        if count == 0 || first != *done || first + count + rest != records.len() {
             let known = records.len();
             return Err((
                 Wrong::Broken,
-                format!("batch {serial} has {known} records, told are {}", told.count),
+                format!(
+                    "batch {serial} has {known} records, {done} told, then {count} from {first}, {rest} left"
+                ),
             ));
         }
+        *done += count;
         let newest = self.newest.entry((topic, told.partition)).or_insert(serial);
         if *newest > serial {
             return Err((
@@ -210,7 +212,7 @@ impl Oracle {
             ));
         }
         *newest = serial;
-        for (id, index) in records.iter().zip(0..) {
+        for (id, index) in records.iter().skip(first).take(count).zip(told.first..) {
             let of = told.of(Ticket { serial, index });
             let sent = &mut self.sent[*id];
             let Some(of) = of else {
@@ -229,12 +231,13 @@ impl Oracle {
 
     /// Batches that were not told yet.
     pub(super) fn untold(&self) -> usize {
-        self.batches.values().filter(|(_, told)| !told).count()
+        self.batches.values().filter(|(records, told)| *told < records.len()).count()
     }
 
     /// A batch among the first `count` that was not told.
     pub(super) fn untold_before(&self, count: usize) -> Option<u32> {
-        self.batches.iter().take(count).find(|(_, (_, told))| !told).map(|(serial, _)| *serial)
+        let open = |(records, told): &(Vec<usize>, usize)| *told < records.len();
+        self.batches.iter().take(count).find(|(_, batch)| open(batch)).map(|(serial, _)| *serial)
     }
 
     /// Batches so far.

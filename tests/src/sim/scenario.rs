@@ -23,7 +23,9 @@ pub(super) mod fault {
     pub(crate) const SHRINK: u32 = 1 << 13;
     pub(crate) const FINAL: u32 = 1 << 14;
     pub(crate) const TRUNCATE: u32 = 1 << 15;
-    pub(crate) const KINDS: [(u32, &str); 16] = [
+    /// Batches that topics take become smaller, and larger again.
+    pub(crate) const LIMIT: u32 = 1 << 16;
+    pub(crate) const KINDS: [(u32, &str); 17] = [
         (SLOW, "slow"),
         (CUT, "cut"),
         (STALL, "stall"),
@@ -40,6 +42,7 @@ pub(super) mod fault {
         (SHRINK, "shrink"),
         (FINAL, "final"),
         (TRUNCATE, "truncate"),
+        (LIMIT, "limit"),
     ];
 }
 
@@ -109,6 +112,9 @@ impl Scenario {
             3 => (1 << d.below(16)) | (1 << d.below(16)),
             _ => d.next() as u32 & d.next() as u32,
         };
+        if Dice::new(seed, 8).chance(150) {
+            faults |= fault::LIMIT;
+        }
         faults &= limit.faults;
         let acks = d.pick(&[Acks::All, Acks::All, Acks::All, Acks::Leader, Acks::Zero]);
         let retries = d.pick(&[u32::MAX >> 1, u32::MAX >> 1, u32::MAX >> 1, 0, 1, 3]);

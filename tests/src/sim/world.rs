@@ -279,6 +279,9 @@ impl World {
                 }
             }
         }
+        for (name, _) in &self.scenario.topics {
+            self.net.cluster.configure_topic(name, |config| config.max_message_bytes = 1 << 20);
+        }
         self.net.heal();
         // Nothing may take longer than delivery.timeout.ms, and what follows an expiry in flight.
         self.until = self.now + (130_000 + self.scenario.patience) * 1000;
