@@ -29,21 +29,14 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
     if let Err(code) = arguments.end() {
         return code;
     }
-    match bench(&flags, peers) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("error: {failure}");
-            ExitCode::FAILURE
-        }
-    }
+    sh::ended(bench(&flags, peers))
 }
 
 fn bench(flags: &[String], peers: bool) -> Result<(), Failure> {
     sh::run(sh::cargo().args(["build", "--profile", "dist", "--package", "kurier-bench"]))?;
     let encode = ["--package", "kurier-tests", "--bin", "encode_ir"];
     sh::run(sh::cargo().args(["build", "--profile", "dist"]).args(encode))?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| sh::top().join("target"), PathBuf::from);
-    let ours = sh::top().join(target).join("dist");
+    let ours = sh::target().join("dist");
     let mut programs = vec![
         ("sink", ours.join("bench-sink")),
         ("kurier", ours.join("bench-kurier")),

@@ -15,13 +15,7 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
     if let Err(code) = arguments.end() {
         return code;
     }
-    match coverage() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("error: {failure}");
-            ExitCode::FAILURE
-        }
-    }
+    sh::ended(coverage())
 }
 
 fn coverage() -> Result<(), Failure> {

@@ -18,13 +18,7 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
             Ok(seconds) => seconds,
             Err(code) => return code,
         };
-    match demo(real, seconds) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("error: {failure}");
-            ExitCode::FAILURE
-        }
-    }
+    sh::ended(demo(real, seconds))
 }
 
 fn demo(real: bool, seconds: Option<u32>) -> Result<(), sh::Failure> {

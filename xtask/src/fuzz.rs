@@ -3,6 +3,7 @@
 //! The targets are libFuzzer's, instrumented by flags that the pinned compiler has: no other toolchain is needed. They
 //! have no memory checker, because what they test has no unsafe code.
 use crate::arguments::Arguments;
+use crate::setup;
 use crate::sh::{self, Failure};
 use std::process::ExitCode;
 
@@ -44,6 +45,8 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
 }
 
 fn fuzz(target: &str, seconds: u32) -> Result<(), Failure> {
+    // libFuzzer itself is C++, and compiled with the first target.
+    setup::debian("c++", "g++")?;
     let folder = kurier_kafka::cache()?.join("fuzz").join(target);
     let (corpus, found) = (folder.join("corpus"), folder.join("found"));
     for folder in [&corpus, &found] {

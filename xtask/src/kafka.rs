@@ -43,13 +43,7 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
         },
         _ => return arguments.wrong("up or down?"),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("error: {failure}");
-            ExitCode::FAILURE
-        }
-    }
+    sh::ended(done)
 }
 
 /// The address of the cluster that is up, if there is one.

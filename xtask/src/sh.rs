@@ -3,7 +3,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 /// What did not work, in words.
 #[derive(Debug)]
@@ -24,6 +24,24 @@ impl From<kurier_kafka::Failure> for Failure {
 /// Says what was tried when something fails.
 pub(crate) fn failed<E: fmt::Display>(what: impl fmt::Display) -> impl FnOnce(E) -> Failure {
     move |error| Failure(format!("{what}: {error}"))
+}
+
+/// The exit status of a command that has nothing else to say, its failure said.
+pub(crate) fn ended(result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target() -> PathBuf {
+    // A relative one is relative to where cargo runs.
+    let named = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    top().join(named)
 }
 
 /// The top folder of the project.

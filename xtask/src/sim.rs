@@ -36,11 +36,5 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
     }
     let mut command = sh::cargo();
     command.args(["run", "--release", "--quiet", "--package", "kurier-tests", "--bin", "sim", "--"]);
-    match sh::run(command.args(&passed)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("error: {failure}");
-            ExitCode::FAILURE
-        }
-    }
+    sh::ended(sh::run(command.args(&passed)))
 }

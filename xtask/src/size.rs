@@ -8,7 +8,7 @@ use crate::arguments::Arguments;
 use crate::sh::{self, Failure, failed};
 use image::Image;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// How to use it.
@@ -87,7 +87,7 @@ fn measure(target: &str) -> Result<Report, Failure> {
         build(small, &packages).map_err(failed(format!("not every small target builds: {small}")))?;
     }
     build(target, &["--package", "kurier-size"])?;
-    let folder = output_folder().join(target).join("firmware");
+    let folder = sh::target().join(target).join("firmware");
     let read = |name: &str| Image::read(&folder.join(name));
     let (baseline, plain, producer) = (read("baseline")?, read("plain")?, read("producer")?);
     let (network, firmware) = (read("network")?, read("firmware")?);
@@ -141,11 +141,6 @@ fn build(target: &str, packages: &[&str]) -> Result<(), Failure> {
     sh::run(&mut cargo)
 }
 
-/// Where cargo puts what it builds.
-fn output_folder() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| sh::top().join("target"), PathBuf::from)
-}
-
 /// Bytes of each storage, by its sizes: links, partitions, batches, bytes of a batch, topics.
 fn storages(path: &Path) -> Result<Vec<(String, u64)>, Failure> {
     use object::{Object, ObjectSymbol};
@@ -164,7 +159,7 @@ fn storages(path: &Path) -> Result<Vec<(String, u64)>, Failure> {
 fn command(report: &mut Report) -> Result<(), Failure> {
     let mut cargo = sh::cargo();
     sh::run(cargo.args(["build", "--quiet", "--profile", "dist", "--package", "kurier-cli"]))?;
-    let path = output_folder().join("dist").join("kurier");
+    let path = sh::target().join("dist").join("kurier");
     let whole = std::fs::metadata(&path).map_err(failed(path.display()))?.len();
     report.put("cli", whole);
     // Without the line tables and symbols that the file carries.
