@@ -321,13 +321,6 @@ impl Cluster {
         Some(partition.log.end())
     }
 
-    /// Forgets what a broker forgets that starts again, where nobody else leads meanwhile: of the
-    /// batches of a producer only the newest is kept, since that is all its snapshot holds.
-    pub fn reload_producers(&mut self) {
-        let partitions = self.state.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
-        partitions.for_each(|partition| partition.log.producers.keep_newest());
-    }
-
     /// Whether a broker runs.
     pub fn running(&self, broker: i32) -> Option<Running> {
         self.state.broker(broker).map(|broker| broker.running)
@@ -368,13 +361,19 @@ impl Cluster {
     }
 
     /// A broker runs again (after [`Self::pause`], [`Self::kill`]), is in sync where it is a replica, and leads what
-    /// nobody leads. What came in while it was paused is served at the next [`Self::poll`].
+    /// nobody leads. What came in while it was paused is served at the next [`Self::poll`]. If it was killed, it knows of
+    /// each producer only the newest batch where it leads again: its snapshots hold no more.
     pub fn restart(&mut self, id: i32) {
         let Some(broker) = self.state.broker_mut(id) else { return };
+        let reads_snapshots = broker.running == Running::Down;
         broker.running = Running::Up;
         broker.fenced = false;
-        let partitions = self.state.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
-        partitions.for_each(|partition| partition.regain(id));
+        for partition in self.state.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+            partition.regain(id);
+            if reads_snapshots && partition.leader == id {
+                partition.log.producers.keep_newest();
+            }
+        }
         let own = self.connections.iter().filter(|(_, connection)| connection.broker == id);
         self.resumed.extend(own.map(|(&id, _)| id));
         self.recheck();

@@ -102,7 +102,6 @@ impl Talk {
         let cluster = &mut self.model.cluster;
         cluster.kill(1);
         cluster.restart(1);
-        cluster.reload_producers();
         self.model.reconnect();
         if let Some(real) = &mut self.real {
             real.restart(notice);
