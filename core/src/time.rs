@@ -60,6 +60,12 @@ impl Millis {
         Self(self.0.wrapping_add(millis))
     }
 
+    /// This minus `millis`, wrapping.
+    #[must_use]
+    pub const fn minus(self, millis: u32) -> Self {
+        Self(self.0.wrapping_sub(millis))
+    }
+
     /// How many milliseconds `self` lies after `earlier`; negative if before.
     #[allow(clippy::cast_possible_wrap)]
     pub const fn since(self, earlier: Self) -> i32 {

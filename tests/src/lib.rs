@@ -1,7 +1,9 @@
 //! What the scenarios, vector tests and real brokers share.
 pub mod load;
+pub mod meddler;
 pub mod messages;
 pub mod model_net;
+pub mod scene;
 pub mod sim;
 pub mod vectors;
 

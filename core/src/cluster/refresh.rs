@@ -1,5 +1,9 @@
 //! When to ask for metadata: when something needs it, or when it has grown old; one request at a time, and after
-//! one that failed or did not help, not before a backoff.
+//! any, not before a backoff.
+//!
+//! Two things need not wait for the backoff: a topic that no request was about yet, and the address of a broker that
+//! waits for a link. The second may come up again with every answer, so it is paid for: by a batch that got through,
+//! or by a request that did wait. Whatever a cluster answers, no more than two requests go out in one backoff.
 use crate::time::Millis;
 
 /// When to ask whom for metadata.
@@ -15,12 +19,32 @@ pub struct Refresh {
     failures: u16,
     /// Since when an answer is wanted.
     since: Option<Millis>,
+    hurry: Hurry,
+}
+
+/// Whether a request may leave its backoff out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hurry {
+    /// One may.
+    Paid,
+    /// The next one does.
+    Taken,
+    /// It did; the next one waits.
+    Spent,
 }
 
 impl Refresh {
     /// Nothing is known yet, so it is needed.
     pub const fn new() -> Self {
-        Self { needed: true, asking: false, last: None, not_before: None, failures: 0, since: None }
+        Self {
+            needed: true,
+            asking: false,
+            last: None,
+            not_before: None,
+            failures: 0,
+            since: None,
+            hurry: Hurry::Paid,
+        }
     }
 
     /// Something needs newer metadata.
@@ -28,7 +52,23 @@ impl Refresh {
         self.needed = true;
     }
 
-    /// Something new is wanted that no request was about yet: no backoff holds for it.
+    /// Something is wanted that should not wait for the backoff, if that was paid for.
+    pub fn need_in_a_hurry(&mut self) {
+        self.needed = true;
+        if self.hurry == Hurry::Paid {
+            self.hurry = Hurry::Taken;
+            self.not_before = None;
+        }
+    }
+
+    /// A batch got through: what was learned so far was of use.
+    pub fn progressed(&mut self) {
+        if self.hurry == Hurry::Spent {
+            self.hurry = Hurry::Paid;
+        }
+    }
+
+    /// A topic is wanted that no request was about yet: no backoff holds for it.
     pub fn need_at_once(&mut self) {
         self.needed = true;
         self.not_before = None;
@@ -76,6 +116,13 @@ impl Refresh {
     pub fn asked(&mut self) {
         self.asking = true;
         self.needed = false;
+        self.hurry = if self.hurry == Hurry::Taken { Hurry::Spent } else { Hurry::Paid };
+    }
+
+    /// Forgets instants that have passed: kept for weeks they would lie ahead again.
+    pub fn forget_passed(&mut self, now: Millis, max_age_ms: u32) {
+        self.not_before = self.not_before.filter(|at| !at.reached(now));
+        self.last = self.last.filter(|last| !last.plus(max_age_ms).reached(now));
     }
 
     /// A good answer came; `helpful` if it brought what was missing. Otherwise wait `backoff_ms` before the next.
@@ -129,6 +176,38 @@ mod tests {
         assert_eq!(refresh.due(Millis(1300), 5000), Some(Millis(1300)));
         refresh.need_at_once();
         assert_eq!(refresh.due(Millis(1150), 5000), Some(Millis(1150)));
+    }
+
+    #[test]
+    fn a_hurry_is_paid_for_by_progress_or_by_patience() {
+        let mut refresh = Refresh::new();
+        let now = Millis(1000);
+        let ask = |refresh: &mut Refresh| {
+            refresh.asked();
+            refresh.answered(now, true, 100);
+            refresh.need_in_a_hurry();
+            refresh.due(now, 5000) == Some(now)
+        };
+        assert!(ask(&mut refresh), "the first one waited for nothing");
+        assert!(!ask(&mut refresh), "nothing came of it");
+        assert!(ask(&mut refresh), "the one before has waited");
+        refresh.asked();
+        refresh.progressed();
+        refresh.answered(now, true, 100);
+        refresh.need_in_a_hurry();
+        assert_eq!(refresh.due(now, 5000), Some(now), "a batch got through");
+    }
+
+    #[test]
+    fn an_old_answer_is_due_however_old_it_is() {
+        let mut refresh = Refresh::new();
+        refresh.asked();
+        refresh.answered(Millis(0), true, 100);
+        for day in 1..60_u32 {
+            let now = Millis(day.wrapping_mul(86_400_000));
+            refresh.forget_passed(now, 5000);
+            assert!(refresh.due(now, 5000).is_some_and(|due| due.reached(now)), "day {day}");
+        }
     }
 
     #[test]

@@ -84,8 +84,8 @@ pub struct Link<T> {
     pub backing_off: bool,
     /// The broker asked for silence until then (KIP-219).
     pub throttled_until: Option<Millis>,
-    /// When it last carried something.
-    pub used: Millis,
+    /// When it was last dialled or carried something; `None` if never, or too long ago to be compared.
+    pub used: Option<Millis>,
     /// The request being written.
     pub out: Option<Outgoing>,
     /// Everything is written but the transport still holds some of it.
@@ -117,7 +117,7 @@ impl<T: Text> Link<T> {
             due: Millis(0),
             backing_off: false,
             throttled_until: None,
-            used: Millis(0),
+            used: None,
             out: None,
             flushing: false,
             awaits_flush: false,
@@ -181,6 +181,11 @@ impl<T: Text> Link<T> {
         }
     }
 
+    /// Milliseconds since it was used; the most there are if it never was.
+    pub fn unused_for(&self, now: Millis) -> u32 {
+        self.used.map_or(u32::MAX, |used| u32::try_from(now.since(used)).unwrap_or(0))
+    }
+
     /// Whether a dial may begin.
     pub fn may_dial(&self, now: Millis) -> bool {
         self.state == Lifecycle::Down
@@ -197,7 +202,7 @@ impl<T: Text> Link<T> {
         // Kafka's versions are far below 128.
         let version = i8::try_from(version).unwrap_or(i8::MAX);
         self.in_flight.push(Request { correlation, call, version, sent_at: now, batches });
-        self.used = now;
+        self.used = Some(now);
         correlation
     }
 

@@ -201,7 +201,7 @@ impl<H: Host> Sender<'_, H> {
     /// An answer is complete.
     fn answered(&mut self, index: u16, request: &Request, context: Context, now: Millis) -> Result<(), ()> {
         if let Some(slot) = self.link_mut(index) {
-            slot.link.used = now;
+            slot.link.used = Some(now);
         }
         match context {
             Context::None => Ok(()),
@@ -236,7 +236,7 @@ impl<H: Host> Sender<'_, H> {
         link.state = Lifecycle::Up;
         link.failures = 0;
         link.backing_off = false;
-        link.used = now;
+        link.used = Some(now);
         if link.node == BOOTSTRAP {
             self.bootstrap_failures = 0;
         }

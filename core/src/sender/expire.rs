@@ -41,8 +41,8 @@ impl<H: Host> Sender<'_, H> {
                 Lifecycle::Greeting | Lifecycle::Up => {
                     if let Some(request) = link.in_flight.front() {
                         note(request.sent_at.plus(self.config.request_timeout_ms()));
-                    } else if let Some(idle) = idle {
-                        note(link.used.plus(idle));
+                    } else if let (Some(idle), Some(used)) = (idle, link.used) {
+                        note(used.plus(idle));
                     }
                 }
             }

@@ -72,7 +72,7 @@ impl<H: Host> Sender<'_, H> {
             }
             Item::Chunk { field: r::HOST, chunk, first, .. } => {
                 l.hash = if first { Hash::new() } else { l.hash }.with(chunk);
-                self.put_host(l.at, chunk, first);
+                self.put_host(l.at, l.node, chunk, first);
             }
             Item::Element { field: r::TOPICS } => {
                 *l = Learning { error: l.error, any_broker: l.any_broker, ..Learning::new() };
@@ -111,7 +111,7 @@ impl<H: Host> Sender<'_, H> {
             }
             r::PORT => {
                 l.port = number;
-                self.put_port(l.at, number);
+                self.put_port(l.at, l.node, number);
             }
             r::TOPIC_ERROR_CODE => l.topic_error = error_code(value),
             r::PARTITION_ERROR_CODE => l.partition_error = error_code(value),
@@ -127,46 +127,49 @@ impl<H: Host> Sender<'_, H> {
 
     /// A free or new link slot, for `node`.
     pub(super) fn free_link(&mut self, node: i32) -> Option<u16> {
-        let index = match self.find_link(NOBODY) {
-            Some(free) => free,
-            None => {
-                // A peer may list as many brokers as it likes; a cluster does not have so many.
-                if self.link_count() >= super::links::MOST_LINKS || self.links.push(LinkSlot::new()).is_err()
-                {
-                    return None;
-                }
+        let free = |rested: bool| {
+            let free = |slot: &LinkSlot<H>| slot.link.node == NOBODY && slot.link.backing_off != rested;
+            u16::try_from(self.links.as_slice().iter().position(free)?).ok()
+        };
+        let (rested, tired) = (free(true), free(false));
+        // A peer may list as many brokers as it likes; a cluster does not have so many.
+        let may_grow = self.link_count() < super::links::MOST_LINKS;
+        let index = match rested {
+            Some(rested) => rested,
+            None if may_grow && self.links.push(LinkSlot::new()).is_ok() => {
                 self.link_count().checked_sub(1)?
             }
+            // It is in a backoff still, which holds for the new owner.
+            None => tired?,
         };
         let slot = self.link_mut(index)?;
-        *slot = LinkSlot::new();
+        slot.vacate();
         slot.link.node = node;
         Some(index)
     }
 
     /// A broker was told of. The link by which it was found is its own, if it leads to the same place.
     fn learn_broker(&mut self, l: &mut Learning, now: Millis) {
-        let at = l.at.take();
+        l.at = None;
         let Some(bootstrap) = self.find_link(BOOTSTRAP) else { return };
         let Some(LinkSlot { link: first, .. }) = self.link(bootstrap) else { return };
         let same =
             i32::from(first.port) == l.port && Hash::new().with(first.host.as_str().as_bytes()) == l.hash;
-        if !same || first.state == Lifecycle::Down {
+        if !same || first.state == Lifecycle::Down || l.node < 0 {
             return;
         }
-        match at {
-            Some(At::Link(own)) if self.link(own).is_some_and(|s| s.link.state == Lifecycle::Down) => {
-                if let Some(own) = self.link_mut(own) {
-                    *own = LinkSlot::new();
-                }
+        if let Some(own) = self.find_link(l.node).and_then(|own| self.link_mut(own)) {
+            if own.link.state != Lifecycle::Down {
+                return;
             }
-            Some(At::Link(_)) => return,
-            Some(At::Aside) => self.spare = Address::nowhere(),
-            None => {}
+            own.vacate();
+        }
+        if self.spare.node == l.node {
+            self.spare = Address::nowhere();
         }
         if let Some(first) = self.link_mut(bootstrap) {
             first.link.node = l.node;
-            first.link.used = now;
+            first.link.used = Some(now);
             first.listed = true;
         }
     }
@@ -280,7 +283,7 @@ impl<H: Host> Sender<'_, H> {
                 // It has told what it knows; the brokers' own links serve from here on.
                 link.retiring = true;
             } else if link.node >= 0 && !slot.listed && link.state == Lifecycle::Down {
-                *slot = LinkSlot::new();
+                slot.vacate();
             } else {
                 link.retiring = link.node >= 0 && !slot.listed;
             }

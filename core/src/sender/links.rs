@@ -1,6 +1,7 @@
 //! Which links there are, which are opened and which are given up.
 use super::{LinkSlot, Sender, Server, Slot, Trouble, TroubleKind, answer::Loss};
 use crate::batch::meta::flag;
+use crate::config::MAX_MS;
 use crate::connection::link::{BOOTSTRAP, NOBODY};
 use crate::connection::{Call, Lifecycle, backoff};
 use crate::defect::{self, Defect};
@@ -43,7 +44,7 @@ impl<H: Host> Sender<'_, H> {
         if self.spare.node == NOBODY {
             self.spare.node = node;
             self.spare.port = 0;
-            self.refresh.need_at_once();
+            self.refresh.need_in_a_hurry();
         }
         if self.spare.node != node {
             return None;
@@ -68,7 +69,7 @@ impl<H: Host> Sender<'_, H> {
         let slot = self.link_mut(index)?;
         slot.link.host = address.host;
         slot.link.port = address.port;
-        slot.link.used = now;
+        slot.link.used = Some(now);
         // An answer has told where it is; the end of that answer, if it is still being read, must not take it for
         // a broker that is gone.
         slot.listed = true;
@@ -85,19 +86,15 @@ impl<H: Host> Sender<'_, H> {
         link.or_else(|| (self.spare.node == node).then_some(At::Aside))
     }
 
-    /// Adds a piece of a host name, which is ASCII; whatever is not shows as `?`.
-    pub(super) fn put_host(&mut self, at: Option<At>, chunk: &[u8], first: bool) {
-        let address = match at {
-            Some(At::Link(index)) => self.idle_address(index),
-            Some(At::Aside) => Some((&mut self.spare.host, &mut self.spare.port)),
-            None => None,
-        };
-        let Some((host, port)) = address else { return };
+    /// Adds a piece of the host name of `node`, which is ASCII; whatever is not shows as `?`.
+    pub(super) fn put_host(&mut self, at: Option<At>, node: i32, chunk: &[u8], first: bool) {
+        let Some((host, port)) = self.address(at, node) else { return };
         if first {
             // Not to be dialled before all of it has come.
             host.clear();
             *port = 0;
-        } else if host.as_str().is_empty() {
+        } else if *port != 0 || host.as_str().is_empty() {
+            // Its beginning came when it could not be kept.
             return;
         }
         for byte in chunk {
@@ -105,31 +102,36 @@ impl<H: Host> Sender<'_, H> {
         }
     }
 
-    pub(super) fn put_port(&mut self, at: Option<At>, port: i32) {
-        let port = u16::try_from(port).unwrap_or(0);
-        match at {
-            Some(At::Link(index)) => {
-                // A host that came while the link was open was not kept.
-                if let Some((host, known)) = self.idle_address(index)
-                    && !host.as_str().is_empty()
-                {
-                    *known = port;
-                }
-            }
-            Some(At::Aside) => self.spare.port = port,
-            None => {}
+    /// Takes note of the port, which comes last, if the host was kept.
+    pub(super) fn put_port(&mut self, at: Option<At>, node: i32, port: i32) {
+        if let Some((host, known)) = self.address(at, node)
+            && *known == 0
+            && !host.as_str().is_empty()
+        {
+            *known = u16::try_from(port).unwrap_or(0);
         }
     }
 
-    /// The address of a link that is not open: a dial under way goes on to where it began, and a link that is lost
-    /// asks for metadata anyway.
-    fn idle_address(&mut self, index: u16) -> Option<(&mut H::Text, &mut u16)> {
-        let link = &mut self.link_mut(index)?.link;
-        (link.state == Lifecycle::Down).then_some((&mut link.host, &mut link.port))
+    /// Where the address of `node` is kept, if it may change: not while the link is open, since a dial under way goes
+    /// on to where it began, and a link that is lost asks for metadata anyway. An answer may take many passes to
+    /// come, so the place may be another broker's by now.
+    fn address(&mut self, at: Option<At>, node: i32) -> Option<(&mut H::Text, &mut u16)> {
+        match at? {
+            At::Link(index) => {
+                let link = &mut self.link_mut(index)?.link;
+                (link.state == Lifecycle::Down && link.node == node)
+                    .then_some((&mut link.host, &mut link.port))
+            }
+            At::Aside => {
+                let spare = &mut self.spare;
+                (spare.node == node).then_some((&mut spare.host, &mut spare.port))
+            }
+        }
     }
 
     /// Every slot is taken and a broker needs one: the least recently used link takes no new requests, and closes
-    /// when it is idle. One that has data waiting and has not sent any yet has its turn first.
+    /// when it is idle. One that no batch went by, perhaps only questions about the cluster, goes before those that
+    /// data goes by; one that has data waiting and has not sent any yet has its turn first.
     pub(super) fn retire_one(&mut self, now: Millis) {
         if defect::on(Defect::NoLinkMakesRoom) || self.links.as_slice().iter().any(|slot| slot.link.retiring)
         {
@@ -142,7 +144,9 @@ impl<H: Host> Sender<'_, H> {
         };
         let oldest = (0..self.link_count())
             .filter(|index| self.link(*index).is_some_and(had_its_turn))
-            .max_by_key(|index| self.link(*index).map_or(i32::MIN, |slot| now.since(slot.link.used)));
+            .max_by_key(|index| {
+                self.link(*index).map_or((false, 0), |slot| (!slot.served, slot.link.unused_for(now)))
+            });
         if let Some(slot) = oldest.and_then(|index| self.link_mut(index)) {
             slot.link.retiring = true;
             // If it is idle it closes at once.
@@ -156,7 +160,7 @@ impl<H: Host> Sender<'_, H> {
         (0..self.link_count()).find(|index| {
             self.link(*index).is_some_and(|slot| {
                 let link = &slot.link;
-                let idle = max_idle.is_some_and(|idle| link.used.plus(idle).reached(now));
+                let idle = max_idle.is_some_and(|idle| link.unused_for(now) >= idle);
                 let open = link.state == Lifecycle::Up && link.is_idle();
                 link.is_to_close() || (open && idle)
             })
@@ -215,12 +219,13 @@ impl<H: Host> Sender<'_, H> {
             self.stats.connections_closed += 1;
         }
         let Some(slot) = self.link_mut(index) else { return };
-        if node == BOOTSTRAP || retiring {
-            *slot = LinkSlot::new();
-        } else if loss != Loss::Unneeded {
+        if loss != Loss::Unneeded && node != BOOTSTRAP {
             slot.link.backing_off = !defect::on(Defect::DialWithoutBackoff);
             slot.link.due = now.plus(wait);
             slot.link.failures = failures.saturating_add(1);
+        }
+        if node == BOOTSTRAP || retiring {
+            slot.vacate();
         }
         if node == BOOTSTRAP && loss != Loss::Unneeded {
             // Each server is tried at once; then the list waits before it is tried again.
@@ -296,7 +301,7 @@ impl<H: Host> Sender<'_, H> {
         }
         let known = order()
             .filter(|index| self.link(*index).is_some_and(|slot| slot.link.may_dial(now)))
-            .max_by_key(|index| self.link(*index).map_or(i32::MIN, |slot| now.since(slot.link.used)));
+            .max_by_key(|index| self.link(*index).map_or(0, |slot| slot.link.unused_for(now)));
         // A broker that waits for a slot can tell as much as a bootstrap server.
         match known.or_else(|| self.place_spare(now)).or_else(|| self.bootstrap_link(now)) {
             Some(index) => {
@@ -312,6 +317,9 @@ impl<H: Host> Sender<'_, H> {
 
     /// A link to the next of the bootstrap servers, if it is time to try one.
     fn bootstrap_link(&mut self, now: Millis) -> Option<u16> {
+        if let Some(chosen) = self.find_link(BOOTSTRAP) {
+            return Some(chosen);
+        }
         let known = self.links.as_slice().iter().any(|slot| slot.link.node >= 0);
         let never = self.config.metadata_recovery() == crate::config::MetadataRecovery::None;
         if (known && never) || self.bootstrap_at.is_some_and(|at| !at.reached(now)) {
@@ -319,13 +327,15 @@ impl<H: Host> Sender<'_, H> {
         }
         let servers = self.config.bootstrap();
         let server = *servers.get(usize::from(self.bootstrap) % servers.len().max(1))?;
-        let index = match self.find_link(BOOTSTRAP).or_else(|| self.free_link(BOOTSTRAP)) {
+        let index = match self.free_link(BOOTSTRAP) {
             Some(index) => index,
-            // Every slot is a broker's, and none can be reached: one of them makes room.
+            // Every slot is a broker's, and none can be reached: the one that waits no longer than others makes
+            // room, and the server waits in its place.
             None => {
                 let index = (0..self.link_count())
-                    .find(|index| self.link(*index).is_some_and(|s| s.link.state == Lifecycle::Down))?;
-                *self.link_mut(index)? = LinkSlot::new();
+                    .filter(|index| self.link(*index).is_some_and(|s| s.link.state == Lifecycle::Down))
+                    .min_by_key(|index| self.link(*index).map_or(0, |s| s.link.due.since(now)))?;
+                self.link_mut(index)?.vacate();
                 self.link_mut(index)?.link.node = BOOTSTRAP;
                 index
             }
@@ -333,11 +343,9 @@ impl<H: Host> Sender<'_, H> {
         self.bootstrap = self.bootstrap.wrapping_add(1) % u16::try_from(servers.len().max(1)).unwrap_or(1);
         let failures = self.bootstrap_failures;
         let slot = self.link_mut(index)?;
-        if !slot.link.has_endpoint() {
-            slot.link.host.assign(server.host);
-            slot.link.port = server.port;
-            slot.link.failures = failures;
-        }
+        slot.link.host.assign(server.host);
+        slot.link.port = server.port;
+        slot.link.failures = failures;
         Some(index)
     }
 
@@ -364,12 +372,18 @@ impl<H: Host> Sender<'_, H> {
             if link.state == Lifecycle::Down && link.due.reached(now) {
                 link.backing_off = false;
             }
+            // Longer ago than anything is compared with.
+            link.used = link.used.filter(|_| link.unused_for(now) <= MAX_MS);
         }
         for slot in self.slots.as_mut_slice() {
-            slot.window.retry_at = slot.window.retry_at.filter(|at| !at.reached(now));
+            if slot.window.retry_at.is_some_and(|at| at.reached(now)) {
+                slot.window.retry_at = None;
+                slot.window.hurried = false;
+            }
         }
         self.bootstrap_at = self.bootstrap_at.filter(|at| !at.reached(now));
         self.identify_at = self.identify_at.filter(|at| !at.reached(now));
+        self.refresh.forget_passed(now, self.config.metadata_max_age_ms());
     }
 
     /// When the next link may be dialled again.

@@ -132,6 +132,18 @@ impl<H: Host> LinkSlot<H> {
 }
 
 impl<H: Host> LinkSlot<H> {
+    /// The slot is nobody's again. A backoff it is in holds for whoever gets it next: else a few slots that pass from
+    /// hand to hand among many brokers that cannot be reached would be dialled without a pause.
+    fn vacate(&mut self) {
+        let Link { backing_off, due, failures, .. } = self.link;
+        *self = Self::new();
+        if backing_off {
+            self.link.backing_off = true;
+            self.link.due = due;
+            self.link.failures = failures;
+        }
+    }
+
     /// Whether its own progress decides when it can be asked about the cluster.
     fn is_pending(&self, now: Millis) -> bool {
         matches!(self.link.state, Lifecycle::Dialling | Lifecycle::Greeting)

@@ -88,14 +88,14 @@ impl<H: Host> Sender<'_, H> {
                     p.node = int32(value);
                     p.at = self.address_of(p.node);
                 }
-                r::PORT => self.put_port(p.at, int32(value)),
+                r::PORT => self.put_port(p.at, p.node, int32(value)),
                 _ => {}
             },
             Item::Chunk { field: r::ERROR_MESSAGE, chunk, .. } => {
                 self.note(index, p, |bytes| delivery::add_message(bytes, chunk));
             }
             Item::Chunk { field: r::HOST, chunk, first, .. } => {
-                self.put_host(p.at, chunk, first);
+                self.put_host(p.at, p.node, chunk, first);
             }
             Item::ElementEnd { field: r::PARTITION_RESPONSES } => self.produced_partition(index, p, now),
             _ => {}
@@ -153,6 +153,9 @@ impl<H: Host> Sender<'_, H> {
     /// Carries out the verdict on one batch, whose request is answered.
     fn judge(&mut self, slot: u16, at: usize, error: ErrorCode, place: (i64, i64), now: Millis) {
         let verdict = Verdict::on(error);
+        if matches!(verdict.action, Action::Written | Action::Duplicate) {
+            self.refresh.progressed();
+        }
         let idempotent = self.is_idempotent();
         let Some(partition) = self.slots.as_mut_slice().get_mut(usize::from(slot)) else { return };
         let gap = partition.window.gap;
@@ -201,6 +204,7 @@ impl<H: Host> Sender<'_, H> {
                 if let Some(known) = self.topics.known_mut(topic) {
                     known.limit.took(len);
                 }
+                partition.window.hurried = false;
                 // It follows on, so what failed before it is in the log, whatever we were told.
                 let failed_later =
                     partition.window.iter().skip(at + 1).any(|b| b.meta().flags & flag::FAILED != 0);
@@ -338,12 +342,12 @@ impl<H: Host> Sender<'_, H> {
             self.give_up_request(index, request.correlation, true, DeliveryError::MalformedAnswer, now);
         }
         if p.hinted {
-            self.follow_hints(now);
+            self.follow_hints();
         }
     }
 
     /// Turns to the leaders that an answer named, if we know where they are.
-    fn follow_hints(&mut self, now: Millis) {
+    fn follow_hints(&mut self) {
         for index in 0..self.slot_count() {
             let Some((leader, epoch)) = self.slot_mut(index).and_then(|slot| slot.hint.take()) else {
                 continue;
@@ -354,8 +358,12 @@ impl<H: Host> Sender<'_, H> {
                 .is_some_and(|slot| slot.link.has_endpoint());
             let Some(slot) = self.slot_mut(index) else { continue };
             if known && slot.place.follow(leader, epoch) {
-                // A newer leader than at the last attempt: no need to wait.
-                slot.window.retry_at = Some(now);
+                // A newer leader than at the last attempt: no need to wait. But brokers that send us to and fro are
+                // followed at once only every other time.
+                if !slot.window.hurried {
+                    slot.window.hurried = true;
+                    slot.window.retry_at = None;
+                }
                 self.changed = true;
             }
         }
@@ -367,6 +375,7 @@ impl<H: Host> Sender<'_, H> {
             return;
         }
         let limit = self.in_flight_limit() as usize;
+        self.refresh.progressed();
         for slot in 0..self.slot_count() {
             let Some(partition) = self.slot_mut(slot) else { continue };
             let Some(at) = partition.window.find(index, request.correlation) else { continue };

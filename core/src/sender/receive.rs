@@ -132,50 +132,59 @@ impl<H: Host> Sender<'_, H> {
     }
 
     /// Begins the requests that are not about batches. They go before the batches that the exchange selects, and
-    /// are looked at again after it.
-    pub(super) fn ask(&mut self, now: Millis) {
+    /// are looked at again after it. Metadata goes first. Answers whether there was any to begin.
+    pub(super) fn ask(&mut self, now: Millis) -> bool {
+        let mut begun = false;
         for index in 0..self.link_count() {
             let Some(slot) = self.link_mut(index) else { continue };
             let link = &mut slot.link;
             if link.state == Lifecycle::Greeting && link.in_flight.is_empty() {
                 let version = if link.greet_old { 0 } else { crate::wire::api_versions::API.newest };
                 link.begin(Call::ApiVersions, version, now, 0, super::slot::END);
+                begun = true;
             }
         }
-        self.ask_identity(now);
-        self.ask_metadata(now);
+        let metadata = self.ask_metadata(now);
+        let identity = self.ask_identity(now);
+        begun || metadata.is_some() || identity.is_some()
     }
 
-    fn ask_metadata(&mut self, now: Millis) {
+    fn ask_metadata(&mut self, now: Millis) -> Option<()> {
         let max_age = self.config.metadata_max_age_ms();
         let due = self.refresh.due(now, max_age);
         if !due.is_some_and(|due| due.reached(now)) {
-            return;
+            return None;
         }
         let trigger = self.config.metadata_rebootstrap_trigger_ms();
         if self.refresh.is_in_vain(now, trigger) {
             self.rebootstrap();
         }
-        let Some(index) = self.least_loaded(now) else { return };
-        let Some(slot) = self.link_mut(index) else { return };
+        let index = self.least_loaded(now)?;
+        let slot = self.link_mut(index)?;
         let version = slot.link.versions.metadata;
         if version < 0 {
             // Too old to be of use; another may be newer.
             slot.link.doomed = true;
-            return;
+            return None;
         }
         slot.link.begin(Call::Metadata, i16::from(version), now, 0, super::slot::END);
         let max_idle = self.config.metadata_max_idle_ms();
         for known in self.topics.iter_mut() {
-            known.asking = !known.used.plus(max_idle).reached(now);
+            let idle = known.used.plus(max_idle).reached(now);
+            known.asking = !idle;
+            if idle {
+                // No further back than it matters, so that it never seems to lie ahead.
+                known.used = now.minus(max_idle);
+            }
         }
         self.refresh.asked();
+        Some(())
     }
 
-    fn ask_identity(&mut self, now: Millis) {
+    fn ask_identity(&mut self, now: Millis) -> Option<()> {
         let wait = self.identify_at.is_some_and(|at| !at.reached(now));
         if self.generation.identity != Identity::Missing || self.identifying || wait || self.fatal.is_some() {
-            return;
+            return None;
         }
         // Any link that is open will do; opening one is metadata's business.
         let max = u32::from(self.config.max_in_flight());
@@ -187,12 +196,13 @@ impl<H: Host> Sender<'_, H> {
             if !self.links_up() {
                 self.refresh.need();
             }
-            return;
+            return None;
         };
-        let Some(slot) = self.link_mut(index) else { return };
+        let slot = self.link_mut(index)?;
         let version = i16::from(slot.link.versions.init_producer_id);
         slot.link.begin(Call::InitProducerId, version, now, 0, super::slot::END);
         self.identifying = true;
+        Some(())
     }
 
     pub(super) fn links_len(&self) -> usize {

@@ -47,6 +47,8 @@ impl<H: Host> Sender<'_, H> {
                 self.more = true;
             }
         }
+        // What was written has made room for the next request: it does not wait for an answer to the first.
+        self.more |= self.ask(now);
         self.next_wake(now)
     }
 
@@ -89,8 +91,9 @@ impl<H: Host> Sender<'_, H> {
         let timeout = backoff::exponential(base, max, failures, &mut self.random);
         if let Some(LinkSlot { link, served, .. }) = self.link_mut(index) {
             link.state = Lifecycle::Dialling;
+            link.backing_off = false;
             link.due = now.plus(timeout);
-            link.used = now;
+            link.used = Some(now);
             *served = false;
         }
     }

@@ -33,6 +33,8 @@ pub(super) struct Window<B> {
     pub(super) gap: bool,
     /// Not to be sent before.
     pub(super) retry_at: Option<Millis>,
+    /// The last backoff was left out because a newer leader was named: the next one is not, unless it goes well.
+    pub(super) hurried: bool,
 }
 
 /// What to do about a gap once nothing is in flight.
@@ -49,7 +51,14 @@ pub(super) enum GapStep {
 impl<B: Buf> Window<B> {
     /// Nothing on its way.
     pub(super) const fn new() -> Self {
-        Self { batches: [const { None }; WINDOW], len: 0, muted: false, gap: false, retry_at: None }
+        Self {
+            batches: [const { None }; WINDOW],
+            len: 0,
+            muted: false,
+            gap: false,
+            retry_at: None,
+            hurried: false,
+        }
     }
 
     /// How many batches.
