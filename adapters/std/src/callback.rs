@@ -89,7 +89,7 @@ unsafe fn discard<F>(room: *mut Room) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::completion::Ended;
+    use crate::ended::Ended;
     use crate::record::Facts;
     use kurier_core::time::Timestamp;
     use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,7 +1,8 @@
 //! The memory of a server: slots that grow, and batch buffers that carry what is needed to complete their
 //! records. How many bytes of buffers there may be is counted by who makes them (`memory.rs`).
 use crate::callback::Callback;
-use crate::completion::{BatchState, Ended};
+use crate::completion::BatchState;
+use crate::ended::Ended;
 use crate::lock;
 use crate::record::Facts;
 use kurier_core::batch::Meta;
@@ -29,7 +30,7 @@ struct Parcel {
     state: Arc<BatchState>,
     callbacks: Vec<(u32, Facts, Callback)>,
     /// How the pieces ended that are over, of a batch that was too large.
-    before: Option<Box<Ended>>,
+    before: Vec<Ended>,
 }
 
 impl HeapBuf {
@@ -41,7 +42,7 @@ impl HeapBuf {
             bytes,
             state: Arc::default(),
             callbacks: Vec::new(),
-            before: None,
+            before: Vec::new(),
         }))
     }
 
@@ -66,15 +67,15 @@ impl HeapBuf {
         let parcel = &mut *self.0;
         // The last future of an unwatched batch may go at any moment, but no new one comes.
         let shared = Arc::strong_count(&parcel.state) > 1;
-        let before = parcel.before.take();
         if !shared && parcel.callbacks.is_empty() {
+            parcel.before.clear();
             return;
         }
-        let ended = Ended { before, ..ended() };
         if !is_last {
-            parcel.before = Some(Box::new(ended));
+            parcel.before.push(ended());
             return;
         }
+        let ended = Ended { before: std::mem::take(&mut parcel.before), ..ended() };
         for (index, facts, callback) in parcel.callbacks.drain(..) {
             let end = ended.of(index, facts);
             // A caller's fault must not take the other records with it.

@@ -3,7 +3,7 @@
 //!
 //! It is the only thread that ends records. A fault in one pass is logged and does not end the loop; whatever ends it,
 //! those who wait are told.
-use crate::completion::Ended;
+use crate::ended::Ended;
 use crate::heap::{Heap, HeapBuf, HeapSlots};
 use crate::lock;
 use crate::memory::Chores;
@@ -300,7 +300,7 @@ impl<'a> IoThread<'a> {
             let detail = detail(&delivery, buffer.bytes(), &self.trouble_in_words);
             buffer.end(delivery.rest == 0, || Ended {
                 first: delivery.first,
-                before: None,
+                before: Vec::new(),
                 topic: name.map_or_else(|| "".into(), Arc::clone),
                 partition: delivery.partition,
                 base_offset: delivery.base_offset,

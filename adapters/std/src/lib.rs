@@ -23,6 +23,7 @@ mod bell;
 mod callback;
 mod clock;
 mod completion;
+mod ended;
 mod error;
 mod heap;
 mod io_thread;

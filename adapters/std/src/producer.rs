@@ -260,18 +260,10 @@ fn append_half(settings: &Settings) -> Result<(Append, Duration), ConfigError> {
         queues: HeapSlots::new(),
         nodes: HeapSlots::new(),
     };
-    let own = accumulator::Settings {
-        batch_size: config.batch_size(),
-        linger_ms: config.linger_ms(),
-        max_request_size: config.max_request_size(),
-        delivery_timeout_ms: config.delivery_timeout_ms(),
-        ignore_keys: config.partitioner_ignore_keys(),
-        adaptive: config.partitioner_adaptive(),
-    };
     let total = usize::try_from(settings.buffer_memory).unwrap_or(usize::MAX);
     let standard = usize::try_from(config.batch_size()).unwrap_or(usize::MAX).min(total);
     let append = Append {
-        accumulator: Accumulator::new(own, memory, config.seed()),
+        accumulator: Accumulator::new(accumulator::Settings::of(config), memory, config.seed()),
         topics: Topics::new(),
         memory: Memory::new(total, standard),
         asks: Asks::default(),
