@@ -81,6 +81,9 @@ pub mod flag {
     pub const RESEAL: u16 = 512;
     /// Some attempt may have written what is behind the piece, too.
     pub const MAYBE_REST: u16 = 1024;
+    /// It may be written, and was last answered that its sequence does not follow on: it is in the log only if a later
+    /// batch is, see `sender/window`.
+    pub const DENIED: u16 = 1 << 11;
     /// Its delivery has its place among those to be told.
     pub const QUEUED: u16 = 1 << 12;
 }

@@ -84,6 +84,12 @@ impl Sequence {
         self.proven = false;
     }
 
+    /// Whether a batch was acknowledged since the epoch began: what the broker says of later ones then follows from
+    /// what it has.
+    pub const fn is_proven(&self) -> bool {
+        self.proven
+    }
+
     /// Whether a batch may be sent before the one ahead of it is acknowledged.
     pub const fn may_pipeline(&self, generation: &Generation) -> bool {
         self.proven && self.generation == generation.number

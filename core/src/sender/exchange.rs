@@ -359,7 +359,7 @@ impl<H: Host> Sender<'_, H> {
         partition.next_in_request = END;
         if let Some(batch) = partition.window.get_mut(at) {
             let meta = batch.meta_mut();
-            meta.flags |= flag::IN_FLIGHT;
+            meta.flags = meta.flags & !flag::DENIED | flag::IN_FLIGHT;
             meta.link = index;
             meta.correlation = out.correlation;
             meta.attempts = meta.attempts.saturating_add(1);

@@ -182,6 +182,7 @@ impl<H: Host> Sender<'_, H> {
                 meta.flags |= flag::ACKED;
             }
             Action::Written | Action::Duplicate => {
+                let proven = partition.sequence.is_proven();
                 partition.sequence.prove();
                 let known = verdict.action == Action::Written && place.0 >= 0;
                 let place = if known { place } else { (-1, -1) };
@@ -210,6 +211,9 @@ impl<H: Host> Sender<'_, H> {
                     partition.window.iter().skip(at + 1).any(|b| b.meta().flags & flag::FAILED != 0);
                 if gap && !failed_later && (whole || !over) {
                     partition.window.gap = false;
+                }
+                if idempotent && proven {
+                    partition.window.settle_before(at);
                 }
             }
             _ if over => {}
@@ -269,40 +273,31 @@ impl<H: Host> Sender<'_, H> {
         }
     }
 
-    /// The sequence of a batch does not follow on. If an earlier one is unresolved that is no wonder; if it was
-    /// a probe behind a gap, the gap is real and nothing behind it was written. Otherwise the broker has lost what
-    /// it knew: what may have been written cannot be sent again, the rest begins a new epoch.
+    /// The sequence of a batch does not follow on. If an earlier one is unresolved that is no wonder. For the oldest it
+    /// means a gap, which is closed once nothing is in flight: what may have been written is asked about, see
+    /// [`Window`](super::window::Window), and what was not is stamped anew.
     ///
-    /// About a batch of which a piece is refused nothing is known if all of it may have been written before.
+    /// Nothing is asked of a broker that never counted this producer's batches, or has forgotten them; nor about a piece whose
+    /// whole batch may have been written before. Such a batch fails as one that may be written.
     fn out_of_order(&mut self, slot: u16, at: usize, oldest: bool, error: ErrorCode, now: Millis) {
-        let Some(partition) = self.slot_mut(slot) else { return };
-        let flags = partition.window.get_mut(at).map_or(0, |b| b.meta().flags);
-        let (maybe, rest) = (flags & flag::MAYBE != 0, flags & flag::MAYBE_REST != 0);
-        if partition.window.gap {
-            // A broker that has forgotten the producer says nothing about what it has of it.
-            if maybe && (error == ErrorCode::UNKNOWN_PRODUCER_ID || rest) {
-                return self.fail(slot, at, DeliveryError::Broker(error.0));
-            }
-            for batch in partition.window.iter_mut() {
-                let meta = batch.meta_mut();
-                if meta.flags & (flag::IN_FLIGHT | flag::FAILED) == 0
-                    && error == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
-                {
-                    meta.flags &= !flag::MAYBE;
-                }
-            }
-            return;
+        let Some(partition) = self.slots.as_mut_slice().get_mut(usize::from(slot)) else { return };
+        let tells = partition.sequence.is_proven() && error == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER;
+        let gap = partition.window.gap;
+        let Some(batch) = partition.window.get_mut(at) else { return };
+        let meta = batch.meta_mut();
+        let (maybe, rest) = (meta.flags & flag::MAYBE != 0, meta.flags & flag::MAYBE_REST != 0);
+        let hopeless = maybe && (!tells || rest);
+        if maybe && !hopeless {
+            meta.flags |= flag::DENIED;
         }
-        if !oldest {
-            return self.retry(slot, at, DeliveryError::Broker(error.0), now);
-        }
-        if maybe || !self.config.idempotence() {
+        if (hopeless && (gap || oldest)) || (oldest && !self.config.idempotence()) {
             return self.fail(slot, at, DeliveryError::Broker(error.0));
         }
-        // A gap that no earlier batch made: closed by stamping anew once nothing is in flight.
-        if let Some(partition) = self.slot_mut(slot) {
+        if gap {
+            return;
+        }
+        if oldest {
             partition.window.gap = true;
-            partition.window.muted = true;
         }
         self.retry(slot, at, DeliveryError::Broker(error.0), now);
     }

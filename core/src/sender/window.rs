@@ -12,6 +12,12 @@
 //! A batch that failed for good leaves a *gap* in the sequence. Later batches cannot be known to follow on, so
 //! nothing new is sent until what is in flight is resolved; see [`Window::close_gap`].
 //!
+//! What may have been written is asked about by sending it again, alone. An acknowledgement, or DUPLICATE, says that it
+//! and everything before it is in the log. OUT_OF_ORDER_SEQUENCE_NUMBER says little: a broker that was started again
+//! remembers of a producer only the newest batch, and denies the older ones, though it has them (seen on 4.3.1). So the batch is
+//! *denied*: it is in the log only if a later one is. The newest is asked about next, then the one before it. When
+//! each is denied, none is in the log, and all are stamped anew.
+//!
 //! Invariants: batches lie in order of creation; a batch in flight keeps its bytes, and its place, whatever
 //! becomes of it.
 use crate::batch::meta::flag;
@@ -42,9 +48,9 @@ pub(super) struct Window<B> {
 pub(super) enum GapStep {
     /// There is none, or something is in flight still.
     Nothing,
-    /// The oldest batch may have been written: send it alone, as it was. Its answer tells.
+    /// Something may have been written: send it alone, as it was. Its answer tells.
     Probe,
-    /// What is left was never written: it is stamped anew, under a new epoch.
+    /// What is left was not written: it is stamped anew, under a new epoch.
     Restamp,
 }
 
@@ -129,7 +135,34 @@ impl<B: Buf> Window<B> {
         }
         // What comes behind a batch in pieces follows on its last one.
         let is_piece = |b: &B| b.meta().in_pieces() && b.meta().flags & flag::IN_FLIGHT != 0;
-        if self.iter().any(is_piece) { None } else { self.first_unsent() }
+        if self.iter().any(is_piece) {
+            return None;
+        }
+        let oldest = self.first_unsent()?;
+        if self.gap && !self.is_in_doubt(oldest) {
+            // Denied, or never written: the newest of those that may have been is the one to know about.
+            return (oldest..self.len()).rev().find(|at| self.is_in_doubt(*at)).or(Some(oldest));
+        }
+        Some(oldest)
+    }
+
+    /// Whether only sending it again can tell if the batch at `index` was written.
+    fn is_in_doubt(&self, index: usize) -> bool {
+        const BITS: u16 = flag::IN_FLIGHT | flag::ACKED | flag::FAILED | flag::MAYBE | flag::DENIED;
+        let batch = self.batches.get(index).and_then(Option::as_ref);
+        batch.is_some_and(|batch| batch.meta().flags & BITS == flag::MAYBE)
+    }
+
+    /// The batch at `index` is in the log, and so is what lies before it and may have been written.
+    pub(super) fn settle_before(&mut self, index: usize) {
+        for batch in self.iter_mut().take(index) {
+            let meta = batch.meta_mut();
+            let open = meta.flags & (flag::IN_FLIGHT | flag::ACKED | flag::FAILED) == 0;
+            let whole = !meta.has_rest() || meta.flags & flag::MAYBE_REST != 0;
+            if open && whole && meta.flags & flag::MAYBE != 0 {
+                meta.flags |= flag::ACKED;
+            }
+        }
     }
 
     /// Whether a batch goes in pieces: nothing new is sent before all of it is over.
@@ -179,10 +212,14 @@ impl<B: Buf> Window<B> {
         if !self.gap || self.in_flight() > 0 {
             return GapStep::Nothing;
         }
-        match self.first_unsent().and_then(|index| self.batches.get(index)?.as_ref()) {
-            Some(_) if defect::on(Defect::MaybeWrittenRestamped) => GapStep::Restamp,
-            Some(batch) if batch.meta().flags & flag::MAYBE != 0 => GapStep::Probe,
-            _ => GapStep::Restamp,
+        let oldest = self.first_unsent().and_then(|index| self.batches.get(index)?.as_ref());
+        // What is behind a batch that cannot have been written cannot have been either.
+        let maybe = oldest.is_some_and(|batch| batch.meta().flags & flag::MAYBE != 0);
+        let in_doubt = (0..self.len()).any(|index| self.is_in_doubt(index));
+        if maybe && in_doubt && !defect::on(Defect::MaybeWrittenRestamped) {
+            GapStep::Probe
+        } else {
+            GapStep::Restamp
         }
     }
 
@@ -191,7 +228,7 @@ impl<B: Buf> Window<B> {
         for batch in self.iter_mut() {
             let meta = batch.meta_mut();
             if meta.flags & (flag::ACKED | flag::FAILED | flag::IN_FLIGHT) == 0 {
-                meta.flags &= !(flag::SEALED | flag::RESEAL | flag::MAYBE | flag::MAYBE_REST);
+                meta.flags &= !(flag::SEALED | flag::RESEAL | flag::MAYBE | flag::MAYBE_REST | flag::DENIED);
             }
         }
     }

@@ -4,6 +4,7 @@ use crate::batch::meta::flag;
 use crate::host::{Buf, Buffer};
 use crate::time::Millis;
 use std::boxed::Box;
+use std::vec::Vec;
 
 type Batch = &'static mut Buffer<[u8]>;
 
@@ -72,6 +73,29 @@ fn a_gap_is_asked_about_or_closed_but_never_jumped() {
     assert_eq!(w.close_gap(), GapStep::Restamp);
     w.unstamp();
     assert!(w.iter().all(|batch| batch.meta().flags & flag::SEALED == 0));
+}
+
+#[test]
+fn what_may_be_written_is_asked_about_the_oldest_first_then_from_the_newest_on() {
+    const MAYBE: u16 = flag::SEALED | flag::MAYBE;
+    let mut w = window(&[MAYBE, MAYBE, MAYBE, flag::SEALED]);
+    w.gap = true;
+    for asked in [0, 2, 1] {
+        assert_eq!((w.close_gap(), w.next_to_resend(NOW)), (GapStep::Probe, Some(asked)));
+        w.get_mut(asked).unwrap().meta_mut().flags |= flag::DENIED;
+    }
+    assert_eq!(w.close_gap(), GapStep::Restamp);
+    w.unstamp();
+    assert!(w.iter().all(|batch| batch.meta().flags == 0));
+}
+
+#[test]
+fn what_lies_before_a_batch_in_the_log_is_there_too_if_it_was_sent() {
+    const MAYBE: u16 = flag::SEALED | flag::MAYBE;
+    let mut w = window(&[MAYBE | flag::DENIED, flag::SEALED, MAYBE | flag::FAILED, MAYBE, MAYBE]);
+    w.settle_before(3);
+    let acked: Vec<bool> = w.iter().map(|b| b.meta().flags & flag::ACKED != 0).collect();
+    assert_eq!(acked, [true, false, false, false, false]);
 }
 
 #[test]
