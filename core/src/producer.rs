@@ -162,6 +162,11 @@ impl Producer {
         self.send.stats()
     }
 
+    /// Requests of every kind that were begun and not answered yet.
+    pub fn requests_in_flight(&self) -> u32 {
+        self.send.requests_in_flight()
+    }
+
     /// Free batch buffers.
     pub fn free_buffers(&self) -> usize {
         self.append.free_buffers()

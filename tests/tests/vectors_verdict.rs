@@ -9,6 +9,7 @@ fn vectors_errors_are_retried_exactly_when_kafkas_classes_say_so() {
     let mut seen = 0;
     for line in lines("errors") {
         let code = ErrorCode(i16::try_from(line["code"].as_i64().unwrap()).unwrap());
+        assert!(Verdict::is_listed(code), "{}: {code} has no row", id(&line));
         let verdict = Verdict::on(code);
         let retriable = line["retriable"].as_bool().unwrap();
         assert_eq!(verdict.is_retriable(), retriable, "{}: {code}", id(&line));

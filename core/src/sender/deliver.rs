@@ -172,6 +172,10 @@ impl<H: Host> Sender<'_, H> {
             return;
         }
         window.muted = false;
+        // Nobody is left who waits for that.
+        if window.first_unsent().is_none() {
+            window.retry_at = None;
+        }
         if window.close_gap() == GapStep::Restamp {
             window.unstamp();
             window.gap = false;

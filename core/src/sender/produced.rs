@@ -105,7 +105,7 @@ impl<H: Host> Sender<'_, H> {
     /// Writes the broker's notes on a refusal into the bytes of the batch, which is dead.
     fn note(&mut self, index: u16, p: &Produced, write: impl FnOnce(&mut [u8])) {
         let verdict = Verdict::on(p.error);
-        if !matches!(verdict.action, Action::Fail | Action::Split) {
+        if !matches!(verdict.action, Action::Fail | Action::FailRecords | Action::Split) {
             return;
         }
         let Some((slot, at)) = self.answered_batch(index, p) else { return };
@@ -228,7 +228,7 @@ impl<H: Host> Sender<'_, H> {
             Action::UnknownProducer if oldest => self.out_of_order(slot, at, true, error, now),
             Action::UnknownProducer => self.retry(slot, at, DeliveryError::Broker(error.0), now),
             Action::Split => self.split(slot, at, error),
-            Action::Fail => self.fail(slot, at, DeliveryError::Broker(error.0)),
+            Action::Fail | Action::FailRecords => self.fail(slot, at, DeliveryError::Broker(error.0)),
             Action::FailProducer => {
                 self.fail(slot, at, DeliveryError::Broker(error.0));
                 self.fatal = Some(DeliveryError::Fatal(error.0));

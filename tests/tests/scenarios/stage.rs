@@ -60,6 +60,8 @@ pub(crate) struct Stage {
     pub(crate) now: Instant,
     pub(crate) topic: Topic,
     pub(crate) seen: Arc<Mutex<Vec<Seen>>>,
+    /// The most requests that were unanswered at a time.
+    pub(crate) most_in_flight: u32,
     sent: Vec<Sent>,
     told: BTreeMap<(u32, u32), (Delivery, RecordDelivery)>,
     idempotent: bool,
@@ -95,6 +97,7 @@ impl Stage {
             now,
             topic,
             seen: Arc::default(),
+            most_in_flight: 0,
             sent: Vec::new(),
             told: BTreeMap::new(),
             idempotent,
@@ -108,8 +111,9 @@ impl Stage {
         assert!(self.net.cluster.configure_topic(NAME, |config| config.max_message_bytes = bytes));
     }
 
-    /// What goes wrong with each Produce request, which are counted from 0.
+    /// What goes wrong with each Produce request from now on, which are counted from 0.
     pub(crate) fn inject(&mut self, mut fault: impl FnMut(usize, Seen) -> Option<Fault> + Send + 'static) {
+        self.take_seen();
         let seen = Arc::clone(&self.seen);
         self.net.cluster.inject(move |request| {
             let this = Seen::of(request)?;
@@ -126,6 +130,7 @@ impl Stage {
 
     pub(crate) fn turn(&mut self) {
         let wake = self.producer.poll(self.now, &mut self.net);
+        self.most_in_flight = self.most_in_flight.max(self.producer.requests_in_flight());
         self.take();
         let before = self.now;
         self.now = match wake {
@@ -245,6 +250,11 @@ impl Stage {
     /// All of it is true: acknowledged ones lie where they were said to be and as they were sent, those not written lie
     /// nowhere, and under idempotence none lies twice, and all in order.
     pub(crate) fn check(&self) {
+        self.check_tail(0);
+    }
+
+    /// The same where the first `gone` records were deleted from the log.
+    pub(crate) fn check_tail(&self, gone: usize) {
         let partitions = self.net.cluster.partitions(NAME);
         let mut places: BTreeMap<usize, Vec<i64>> = BTreeMap::new();
         for partition in 0..partitions {
@@ -260,7 +270,7 @@ impl Stage {
                 assert!(log.windows(2).all(|pair| pair[0].0 < pair[1].0), "doubled or out of order: {log:?}");
             }
         }
-        for id in 0..self.sent.len() {
+        for id in gone..self.sent.len() {
             let of = self.told(id);
             let lies = places.get(&id).cloned().unwrap_or_default();
             match of.outcome.fate() {

@@ -1,0 +1,118 @@
+//! `delivery.timeout.ms`, wherever a batch is by then, and what is said of it.
+use super::stage::{Stage, config};
+use kurier_broker::Fault;
+use kurier_core::config::Config;
+use kurier_core::error::{DeliveryError, Fate};
+use kurier_core::wire::ErrorCode;
+
+const TIMEOUT: u64 = 500;
+
+fn short(idempotent: bool) -> Config<'static> {
+    config().request_timeout_ms(300).delivery_timeout_ms(500).enable_idempotence(idempotent)
+}
+
+fn begun(config: Config<'static>) -> Stage {
+    let mut stage = Stage::new(config);
+    stage.send(8);
+    stage.flush();
+    stage
+}
+
+/// It expires when its time is over, not before and not much later.
+fn expires(mut stage: Stage, fate: Fate, what: &str) {
+    let from = stage.now;
+    let id = stage.send(8);
+    stage.flush();
+    let waited = (stage.now.as_micros() - from.as_micros()) / 1000;
+    assert!((TIMEOUT..TIMEOUT + 10).contains(&waited), "{what}: {waited} ms");
+    let outcome = stage.told(id).outcome;
+    assert_eq!((outcome.error(), outcome.fate()), (Some(DeliveryError::TimedOut), fate), "{what}");
+    stage.inject(|_, _| None);
+    stage.net.cluster.restart(1);
+    stage.net.cluster.restart(2);
+    let next = stage.send(8);
+    stage.flush();
+    assert!(stage.told(next).outcome.is_written(), "{what}: what follows goes on");
+    stage.check();
+}
+
+#[test]
+fn in_the_accumulator_nothing_was_written() {
+    for idempotent in [true, false] {
+        let mut stage = begun(short(idempotent));
+        stage.net.cluster.kill(1);
+        stage.net.cluster.kill(2);
+        stage.net.cut();
+        expires(stage, Fate::NotWritten, "no broker");
+    }
+}
+
+#[test]
+fn in_flight_it_may_have_been_written() {
+    for idempotent in [true, false] {
+        for fault in [Fault::ignore(), Fault::lose_answer()] {
+            let mut stage = begun(short(idempotent));
+            stage.inject(move |_, _| Some(fault.clone()));
+            expires(stage, Fate::MaybeWritten, "no answer");
+        }
+    }
+}
+
+#[test]
+fn during_backoff_it_depends_on_what_was_answered() {
+    for idempotent in [true, false] {
+        for (error, fate) in [
+            (ErrorCode::NOT_ENOUGH_REPLICAS, Fate::NotWritten),
+            (ErrorCode::NOT_LEADER_OR_FOLLOWER, Fate::NotWritten),
+            (ErrorCode::REQUEST_TIMED_OUT, Fate::MaybeWritten),
+            (ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND, Fate::MaybeWritten),
+            (ErrorCode::KAFKA_STORAGE_ERROR, Fate::MaybeWritten),
+        ] {
+            let mut stage = begun(short(idempotent).retry_backoff_ms(400).retry_backoff_max_ms(5000));
+            stage.inject(move |_, _| Some(Fault::refuse(error)));
+            expires(stage, fate, &format!("{error}"));
+        }
+    }
+}
+
+#[test]
+fn a_refusal_does_not_cancel_an_earlier_maybe() {
+    for idempotent in [true, false] {
+        let mut stage = begun(short(idempotent).retry_backoff_ms(100).retry_backoff_max_ms(100));
+        stage.inject(|nth, _| {
+            Some(if nth == 0 { Fault::close_before() } else { Fault::refuse(ErrorCode::NOT_ENOUGH_REPLICAS) })
+        });
+        expires(stage, Fate::MaybeWritten, "closed, then refused");
+    }
+}
+
+#[test]
+fn what_can_be_read_as_acknowledged_after_a_long_pause_is_not_given_up() {
+    for idempotent in [true, false] {
+        let mut stage = begun(short(idempotent));
+        stage.inject(|_, _| Some(Fault::delay(50)));
+        let id = stage.send(8);
+        stage.until(|stage| stage.log(0).len() == 2);
+        stage.now = stage.now.plus_millis(60_000);
+        stage.net.now += 60_000;
+        stage.net.cluster.poll(stage.net.now);
+        stage.flush();
+        assert!(stage.told(id).outcome.is_written());
+        stage.check();
+    }
+}
+
+#[test]
+fn the_time_runs_from_the_batchs_beginning_whatever_was_tried() {
+    let mut stage = begun(short(true).retry_backoff_ms(1).retry_backoff_max_ms(1));
+    stage.inject(|_, _| Some(Fault::refuse(ErrorCode::NOT_ENOUGH_REPLICAS).and_delay(3)));
+    let from = stage.now;
+    let id = stage.send(8);
+    stage.flush();
+    let waited = (stage.now.as_micros() - from.as_micros()) / 1000;
+    assert!((TIMEOUT..TIMEOUT + 10).contains(&waited), "{waited}");
+    assert!(stage.take_seen().len() > 50);
+    let outcome = stage.told(id).outcome;
+    assert!(matches!(outcome.fate(), Fate::NotWritten | Fate::MaybeWritten));
+    stage.check();
+}
