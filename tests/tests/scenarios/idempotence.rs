@@ -210,22 +210,35 @@ fn the_oldest_out_of_order_begins_a_new_epoch_if_it_was_never_written() {
 }
 
 #[test]
-fn the_oldest_out_of_order_is_maybe_written_if_it_may_have_been() {
-    for error in [ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, ErrorCode::UNKNOWN_PRODUCER_ID] {
-        let mut stage = begun();
-        stage.inject(move |nth, _| match nth {
-            0 => Some(Fault::close_after()),
-            1 => Some(Fault::refuse(error)),
-            _ => None,
-        });
-        let id = stage.send(8);
-        stage.flush();
-        assert_eq!(stage.refusal(id), (error, Fate::MaybeWritten));
-        stage.send(8);
-        stage.flush();
-        stage.check();
-        assert_eq!(stage.batches(0).last().unwrap().0, 1);
-    }
+fn the_newest_out_of_order_was_not_written_though_an_attempt_at_it_was_lost() {
+    let mut stage = begun();
+    stage.inject(|nth, _| match nth {
+        0 => Some(Fault::close_before()),
+        1 => Some(Fault::refuse(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER)),
+        _ => None,
+    });
+    stage.send(8);
+    stage.flush();
+    stage.check();
+    assert_eq!(stage.counts(), (2, 0, 0));
+    assert_eq!(stage.batches(0), [(0, 0, 1), (1, 0, 1)]);
+}
+
+#[test]
+fn a_broker_that_has_forgotten_the_producer_does_not_tell_what_it_has_of_it() {
+    let mut stage = begun();
+    stage.inject(|nth, _| match nth {
+        0 => Some(Fault::close_after()),
+        1 => Some(Fault::refuse(ErrorCode::UNKNOWN_PRODUCER_ID)),
+        _ => None,
+    });
+    let id = stage.send(8);
+    stage.flush();
+    assert_eq!(stage.refusal(id), (ErrorCode::UNKNOWN_PRODUCER_ID, Fate::MaybeWritten));
+    stage.send(8);
+    stage.flush();
+    stage.check();
+    assert_eq!(stage.batches(0), [(0, 0, 1), (0, 1, 1), (1, 0, 1)]);
 }
 
 #[test]

@@ -7,3 +7,4 @@ mod idempotence;
 mod restart;
 mod split;
 mod stage;
+mod sticky;

@@ -50,7 +50,8 @@ impl Seen {
 
 struct Sent {
     value: Vec<u8>,
-    partition: i32,
+    /// `None`: any.
+    partition: Option<i32>,
     ticket: Ticket,
 }
 
@@ -179,11 +180,20 @@ impl Stage {
     }
 
     pub(crate) fn send_to(&mut self, partition: i32, len: usize) -> usize {
+        self.send_record(Some(partition), len)
+    }
+
+    /// To whichever partition is chosen.
+    pub(crate) fn send_anywhere(&mut self, len: usize) -> usize {
+        self.send_record(None, len)
+    }
+
+    fn send_record(&mut self, partition: Option<i32>, len: usize) -> usize {
         let id = self.sent.len();
         let mut value = format!("{id:08}").into_bytes();
         value.resize(len.max(8), b'.');
         for _ in 0..20_000 {
-            let record = Record::value(&value).partition(partition);
+            let record = Record { partition, ..Record::value(&value) };
             match self.producer.send(self.topic, record, self.now) {
                 Ok(ticket) => {
                     self.sent.push(Sent { value, partition, ticket });
@@ -262,7 +272,7 @@ impl Stage {
                 let value = record.value.unwrap();
                 let id: usize = std::str::from_utf8(&value[..8]).unwrap().parse().unwrap();
                 assert_eq!(self.sent[id].value, value);
-                assert_eq!(self.sent[id].partition, partition);
+                assert!(self.sent[id].partition.is_none_or(|wanted| wanted == partition));
                 places.entry(id).or_default().push(record.offset);
             }
             let log = self.log(partition);
