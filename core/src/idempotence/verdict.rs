@@ -100,7 +100,6 @@ const ROWS: [Row; 14] = [
             E::UNKNOWN_TOPIC_ID,      // KIP-516
             E::INCONSISTENT_TOPIC_ID, // KIP-516
             E::LEADER_NOT_AVAILABLE,
-            E::NOT_LEADER_OR_FOLLOWER, // KIP-951
             E::REPLICA_NOT_AVAILABLE,
             E::FENCED_LEADER_EPOCH, // KIP-951
             E::LISTENER_NOT_FOUND,
@@ -110,7 +109,9 @@ const ROWS: [Row; 14] = [
         ],
     ),
     // `InvalidMetadataException` in the middle of the append.
-    maybe(Action::RetryElsewhere, &[E::NETWORK_EXCEPTION, E::KAFKA_STORAGE_ERROR]),
+    // NOT_LEADER_OR_FOLLOWER (KIP-951) is with acks=all also said of a batch that was appended, when the leader steps down
+    // before its followers have it (`DelayedProduce`); the next leader may have got it.
+    maybe(Action::RetryElsewhere, &[E::NETWORK_EXCEPTION, E::KAFKA_STORAGE_ERROR, E::NOT_LEADER_OR_FOLLOWER]),
     // KIP-467: the answer may name the records.
     row(Action::FailRecords, &[E::INVALID_RECORD, E::INVALID_TIMESTAMP]),
     // Refused before anything was appended, by rights, by the request's or the batch's form, or by its producer's state.
@@ -335,6 +336,7 @@ mod tests {
             .filter(|code| Verdict::on(*code).is_retriable() && Verdict::on(*code).maybe_written)
             .collect();
         let expected = [
+            ErrorCode::NOT_LEADER_OR_FOLLOWER,
             ErrorCode::REQUEST_TIMED_OUT,
             ErrorCode::NETWORK_EXCEPTION,
             ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND,

@@ -186,6 +186,13 @@ impl<H: Host> Sender<'_, H> {
     /// Everything on its way fails. What a request carries keeps its bytes until that is over.
     pub(super) fn fail_all(&mut self, error: DeliveryError) {
         for slot in 0..self.slot_count() {
+            for batch in self.slot_mut(slot).into_iter().flat_map(|place| place.window.iter_mut()) {
+                let meta = batch.meta_mut();
+                // It is being sent, or waits for its answer: it may get there.
+                if meta.flags & flag::IN_FLIGHT != 0 && !defect::on(Defect::AbortForgetsMaybe) {
+                    meta.flags |= flag::MAYBE;
+                }
+            }
             let mut index = 0;
             while self.slot_mut(slot).is_some_and(|place| index < place.window.len()) {
                 self.fail(slot, index, error);

@@ -69,15 +69,6 @@ impl<H: Host> Sender<'_, H> {
     /// buffer until that is over. The append half must have been closed.
     pub fn abort(&mut self, append: &mut Accumulator<H>, error: DeliveryError) {
         self.aborting = true;
-        for slot in 0..self.slot_count() {
-            let Some(partition) = self.slot_mut(slot) else { continue };
-            for batch in partition.window.iter_mut() {
-                let meta = batch.meta_mut();
-                if meta.flags & flag::IN_FLIGHT != 0 && !defect::on(Defect::AbortForgetsMaybe) {
-                    meta.flags |= flag::MAYBE;
-                }
-            }
-        }
         self.fail_all(error);
         self.fail_queued(append, error);
     }

@@ -306,6 +306,19 @@ impl Cluster {
         true
     }
 
+    /// From now on an append takes so long to reach the followers; 0: they have it at once, also what they lack now.
+    pub fn set_replication_lag(&mut self, ms: i64) {
+        self.state.settings.replication_lag_ms = ms;
+        if ms == 0 {
+            self.state
+                .topics
+                .iter_mut()
+                .flat_map(|topic| &mut topic.partitions)
+                .for_each(Partition::followed_all);
+            self.recheck();
+        }
+    }
+
     /// Moves the log's start to `offset` as DeleteRecords does. Answers the start it has then.
     pub fn delete_records(&mut self, topic: &str, partition: i32, offset: i64) -> Option<i64> {
         let log = &mut self.partition_mut(topic, partition)?.log;

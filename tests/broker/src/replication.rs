@@ -45,7 +45,8 @@ impl Partition {
         self.followed_all();
     }
 
-    fn followed_all(&mut self) {
+    /// The followers have everything.
+    pub(crate) fn followed_all(&mut self) {
         self.followers.lagging.clear();
         self.followers.high_watermark = self.log.end();
     }

@@ -38,8 +38,23 @@ impl World {
                     self.net.cluster.grow_topic(name, more);
                 }
             }
-            fault::JUMP => {
-                let by = self.dice.pick(&[30, 500, 20_000, 600_000]) * 1000;
+            fault::CRASH => self.crash()?,
+            fault::ADDRESS => self.change_address(),
+            fault::LAG => {
+                if self.dice.chance(500) {
+                    self.move_leader();
+                } else {
+                    self.restart();
+                }
+            }
+            jump @ (fault::JUMP | fault::EXPIRE) => {
+                if self.scenario.has(fault::EXPIRE) {
+                    self.net.forget();
+                }
+                let idle = self.scenario.expiration() as u64 + 1000;
+                let by =
+                    if jump == fault::EXPIRE { idle } else { self.dice.pick(&[30, 500, 20_000, 600_000]) }
+                        * 1000;
                 self.timeline.note(|| format!("clock   jumps by {} ms", by / 1000));
                 self.now += by;
             }
@@ -99,6 +114,25 @@ impl World {
                 self.net.cluster.restart(broker);
             }
         }
+    }
+
+    /// A broker comes back at another address.
+    fn change_address(&mut self) {
+        let broker = self.any_broker();
+        let Some((port, _)) = self.net.ports.iter().rev().find(|(_, node)| *node == broker).copied() else {
+            return;
+        };
+        // The first one stays, for who knows none of the others any more.
+        if broker == 1 || port > 9190 {
+            return;
+        }
+        let port = port + 10;
+        self.timeline.note(|| format!("cluster broker {broker} moves to port {port}"));
+        self.net.cluster.kill(broker);
+        self.net.ports.retain(|(_, node)| *node != broker);
+        self.net.ports.push((port, broker));
+        self.net.cluster.add_broker(broker, "broker", port);
+        self.net.cluster.restart(broker);
     }
 
     /// Replicas fall out of sync, and come back.

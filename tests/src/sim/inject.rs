@@ -1,5 +1,7 @@
 //! What brokers do wrong with requests, and the line that each request gets in the timeline.
 use super::dice::Dice;
+use super::frames;
+use super::malform;
 use super::scenario::{Scenario, fault};
 use super::timeline::Timeline;
 use super::watch::Watch;
@@ -32,6 +34,14 @@ const FINAL: &[ErrorCode] = &[
 ];
 /// Errors that end a batch, which is in the log all the same.
 const FINAL_AFTER: &[ErrorCode] = &[ErrorCode::UNKNOWN_SERVER_ERROR, ErrorCode(998)];
+/// Errors after which a producer is done for, or its identity is.
+const DEADLY: &[ErrorCode] = &[
+    ErrorCode::CLUSTER_AUTHORIZATION_FAILED,
+    ErrorCode::CLUSTER_AUTHORIZATION_FAILED,
+    ErrorCode::INVALID_PRODUCER_EPOCH,
+    ErrorCode::PRODUCER_FENCED,
+    ErrorCode::UNKNOWN_PRODUCER_ID,
+];
 const METADATA: &[ErrorCode] = &[
     ErrorCode::LEADER_NOT_AVAILABLE,
     ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
@@ -97,8 +107,17 @@ fn choose(request: &RequestInfo<'_>, faults: u32, dice: &mut Dice) -> Option<Fau
             }
         });
     }
+    if has(fault::MALFORM) && dice.chance(60) {
+        return Some(malform::fault(request, dice));
+    }
     if has(fault::SLOW) && dice.chance(60) {
         return Some(Fault::delay(dice.around(200) as i64));
+    }
+    if has(fault::FATAL)
+        && matches!(request.body, Body::Produce(_) | Body::InitProducerId(_))
+        && dice.chance(25)
+    {
+        return Some(Fault::refuse(dice.pick(DEADLY)));
     }
     let Some(produce) = produce else {
         if !has(fault::ABOUT) || !dice.chance(250) {
@@ -132,17 +151,12 @@ fn line(request: &RequestInfo<'_>, fault: Option<&Fault>) -> String {
             let mut what = format!("Produce acks {}", produce.acks);
             for topic in &produce.topics {
                 for partition in &topic.partitions {
+                    what += &format!(" {}-{}", topic.name, partition.index);
                     let batch = partition.records.unwrap_or_default();
-                    let number = |at: usize, len: usize| {
-                        let bytes = batch.get(at..at + len).unwrap_or_default();
-                        bytes.iter().fold(0_i64, |n, byte| n << 8 | i64::from(*byte))
-                    };
-                    let (epoch, sequence, count) =
-                        (number(51, 2) as i16, number(53, 4) as i32, number(57, 4));
-                    what += &format!(
-                        " {}-{} epoch {epoch} sequence {sequence}+{count}",
-                        topic.name, partition.index
-                    );
+                    if let Some(batch) = frames::batch(batch, (Vec::new(), partition.index)) {
+                        let ((_, epoch, sequence), first, last) = (batch.stamp, batch.first, batch.last);
+                        what += &format!(" (records {first} to {last}, epoch {epoch}, sequence {sequence})");
+                    }
                 }
             }
             what

@@ -2,17 +2,22 @@
 //!
 //! Single-threaded, no sleeps, no clock: the same seed gives the same history to the same event. An oracle compares
 //! what the user was told with what the logs hold in the end. What it cannot see: real sockets, real brokers.
+mod crash;
 mod dice;
+mod frames;
 mod gremlin;
 mod inject;
+mod malform;
 mod memory;
 mod net;
+mod odd;
 mod oracle;
 mod pipe;
 mod scenario;
 mod timeline;
 mod user;
 mod watch;
+mod wire;
 mod world;
 
 pub use oracle::Wrong;

@@ -8,6 +8,7 @@
 use super::dice::Dice;
 use super::pipe::Pipe;
 use super::timeline::Timeline;
+use super::wire::Wire;
 use embedded_io::ErrorKind;
 use kurier_broker::{Close, Cluster, ConnectionId, Running};
 use kurier_core::transport::{Endpoint, LinkId, Transport};
@@ -74,6 +75,14 @@ pub(super) struct Net {
     /// Counts what had an effect.
     pub(super) progress: u64,
     pub(super) breach: Option<String>,
+    /// What the producer has written out of order.
+    pub(super) disorder: Option<String>,
+    /// Where brokers listen.
+    pub(super) ports: Vec<(u16, i32)>,
+    /// `None` where nothing is answered, or order is not judged.
+    pub(super) wire: Option<Wire>,
+    /// Calls of the transport within one pass.
+    pub(super) calls: u32,
     dice: Dice,
     timeline: Timeline,
     links: Vec<Option<Stream>>,
@@ -82,7 +91,13 @@ pub(super) struct Net {
 }
 
 impl Net {
-    pub(super) fn new(cluster: Cluster, weather: Weather, dice: Dice, timeline: Timeline) -> Self {
+    pub(super) fn new(
+        cluster: Cluster,
+        weather: Weather,
+        wire: Option<Wire>,
+        dice: Dice,
+        timeline: Timeline,
+    ) -> Self {
         Self {
             cluster,
             now: 0,
@@ -92,6 +107,10 @@ impl Net {
             woken: false,
             progress: 0,
             breach: None,
+            disorder: None,
+            ports: (1..=9).map(|node| (9090 + node, i32::from(node))).collect(),
+            wire,
+            calls: 0,
             dice,
             timeline,
             links: Vec::new(),
@@ -296,7 +315,30 @@ impl Net {
         !self.orphans.is_empty() || self.links.iter().flatten().any(|stream| !stream.up.is_empty())
     }
 
+    /// The producer is gone: its links are closed, and what it wrote may still arrive.
+    pub(super) fn crash(&mut self) {
+        for index in 0..self.links.len() {
+            if let Ok(index) = u16::try_from(index) {
+                self.close(LinkId(index));
+            }
+        }
+        self.wire = self.wire.take().map(Wire::after);
+    }
+
+    /// What is on its way on closed links is lost.
+    pub(super) fn forget(&mut self) {
+        for (conn, _) in self.orphans.drain(..) {
+            self.cluster.close(conn);
+        }
+    }
+
+    fn count(&mut self) {
+        self.calls += 1;
+        assert!(self.calls < 100_000, "a pass without end");
+    }
+
     fn stream(&mut self, link: LinkId, call: &str) -> Option<&mut Stream> {
+        self.count();
         let found = self.links.get_mut(link.index()).and_then(Option::as_mut);
         match found {
             Some(stream) if matches!(stream.phase, Phase::Open) => Some(stream),
@@ -374,7 +416,7 @@ impl Transport for Net {
         }
         self.progress += 1;
         let refused = self.refused & (1 << (to.port % 32)) != 0 || stream.end <= now;
-        let node = i32::from(to.port) - 9090;
+        let node = self.ports.iter().find(|(port, _)| *port == to.port).map_or(0, |(_, node)| *node);
         let opened = if refused { None } else { self.cluster.open(node) };
         match opened {
             Some(conn) => {
@@ -401,6 +443,9 @@ impl Transport for Net {
         if bufs.iter().all(|buf| buf.is_empty()) {
             self.breach = Some("nothing is sent".to_owned());
         }
+        if let Some(wire) = &mut self.wire {
+            wire.tries(link.index());
+        }
         let Some(stream) = self.stream(link, "send") else { return Poll::Ready(Err(ErrorKind::Other)) };
         if stream.end <= now {
             return Poll::Ready(Err(ErrorKind::BrokenPipe));
@@ -413,8 +458,11 @@ impl Transport for Net {
         let piece = if piece > 4096 { usize::MAX } else { piece as usize };
         let taken: Vec<u8> = bufs.iter().flat_map(|buf| buf.iter().copied()).take(free.min(piece)).collect();
         let count = taken.len();
+        let seen = self.wire.as_mut().map_or(Ok(()), |wire| wire.wrote(link.index(), &taken));
+        let Some(Some(stream)) = self.links.get_mut(link.index()) else { return Poll::Pending };
         stream.up.push(taken, now + delay);
         stream.flush_at = now + hold;
+        self.disorder = self.disorder.take().or(seen.err());
         self.progress += 1;
         Poll::Ready(Ok(count))
     }
@@ -452,12 +500,18 @@ impl Transport for Net {
         for (slot, byte) in buf.iter_mut().zip(stream.inbox.drain(..count)) {
             *slot = byte;
         }
+        if let Some(wire) = &mut self.wire {
+            wire.read(link.index(), buf.get(..count).unwrap_or_default());
+        }
         self.progress += 1;
         Poll::Ready(Ok(count))
     }
 
     fn close(&mut self, link: LinkId) {
         let Some(stream) = self.links.get_mut(link.index()).and_then(Option::take) else { return };
+        if let Some(wire) = &mut self.wire {
+            wire.closed(link.index());
+        }
         self.progress += 1;
         let index = link.0;
         self.timeline.note(|| format!("net     link {index} is closed by the producer"));

@@ -60,6 +60,11 @@ impl Content {
         Self { key, value, headers, timestamp }
     }
 
+    /// The same at this time (Unix ms).
+    pub(super) fn at(self, timestamp: Option<i64>) -> Self {
+        Self { timestamp: timestamp.or(self.timestamp), ..self }
+    }
+
     pub(super) fn with<R>(&self, partition: Option<i32>, send: impl FnOnce(Record<'_>) -> R) -> R {
         let headers: Vec<Header<'_>> =
             self.headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();
@@ -93,10 +98,16 @@ struct Answer {
 
 struct Sent {
     topic: usize,
+    /// Which of the producers it was given to, from 0.
+    producer: u32,
+    /// The time it was given, if not by its number.
+    timestamp: Option<i64>,
     partition: Option<i32>,
     answer: Option<Answer>,
     /// It was never accepted.
     refused: bool,
+    /// Its producer has crashed before it was told.
+    crashed: bool,
 }
 
 /// A record in a log: life of the topic, partition, offset.
@@ -121,8 +132,8 @@ pub(super) struct Oracle {
     /// Brokers stamp records.
     append_time: bool,
     sent: Vec<Sent>,
-    /// The records of each batch, and how many of them were told.
-    batches: BTreeMap<u32, (Vec<usize>, usize)>,
+    /// The records of each batch, and how many of them were told; by producer and serial.
+    batches: BTreeMap<(u32, u32), (Vec<usize>, usize)>,
     /// The newest serial told of each partition.
     newest: BTreeMap<(usize, i32), u32>,
     /// What logs held that are gone.
@@ -131,6 +142,8 @@ pub(super) struct Oracle {
     /// Lost by the cluster, as it may with acks=1.
     pub(super) written: u64,
     lossy: Vec<usize>,
+    /// Producers that have crashed.
+    pub(super) producer: u32,
 }
 
 impl Oracle {
@@ -156,6 +169,7 @@ impl Oracle {
             life: 0,
             written: 0,
             lossy: Vec::new(),
+            producer: 0,
         }
     }
 
@@ -169,11 +183,20 @@ impl Oracle {
         &mut self,
         topic: usize,
         partition: Option<i32>,
+        timestamp: Option<i64>,
         ticket: Ticket,
     ) -> Result<usize, Finding> {
         let id = self.sent.len();
-        self.sent.push(Sent { topic, partition, answer: None, refused: false });
-        let (records, told) = self.batches.entry(ticket.serial).or_default();
+        self.sent.push(Sent {
+            topic,
+            producer: self.producer,
+            timestamp,
+            partition,
+            answer: None,
+            refused: false,
+            crashed: false,
+        });
+        let (records, told) = self.batches.entry((self.producer, ticket.serial)).or_default();
         if *told > 0 || records.len() != ticket.index as usize {
             return Err((Wrong::Broken, format!("record {id} got the ticket {ticket:?} of another")));
         }
@@ -183,13 +206,21 @@ impl Oracle {
 
     /// It can never be accepted.
     pub(super) fn refused(&mut self, topic: usize) {
-        self.sent.push(Sent { topic, partition: None, answer: None, refused: true });
+        self.sent.push(Sent {
+            topic,
+            producer: self.producer,
+            timestamp: None,
+            partition: None,
+            answer: None,
+            refused: true,
+            crashed: false,
+        });
     }
 
     /// A delivery was taken.
     pub(super) fn told(&mut self, told: &Told<'_>, topic: usize) -> Result<(), Finding> {
         let serial = told.serial;
-        let Some((records, done)) = self.batches.get_mut(&serial) else {
+        let Some((records, done)) = self.batches.get_mut(&(self.producer, serial)) else {
             return Err((Wrong::Broken, format!("a delivery of batch {serial}, which was never sent")));
         };
         // One that was too large is told piece by piece.
@@ -237,12 +268,22 @@ impl Oracle {
     /// A batch among the first `count` that was not told.
     pub(super) fn untold_before(&self, count: usize) -> Option<u32> {
         let open = |(records, told): &(Vec<usize>, usize)| *told < records.len();
-        self.batches.iter().take(count).find(|(_, batch)| open(batch)).map(|(serial, _)| *serial)
+        self.batches.iter().take(count).find(|(_, batch)| open(batch)).map(|((_, serial), _)| *serial)
     }
 
     /// Batches so far.
     pub(super) fn batches(&self) -> usize {
         self.batches.len()
+    }
+
+    /// The producer is gone, and with it what it has not told. Another takes its place.
+    pub(super) fn crash(&mut self) {
+        self.batches.retain(|_, (records, told)| *told == records.len());
+        self.newest.clear();
+        for sent in &mut self.sent {
+            sent.crashed |= sent.answer.is_none();
+        }
+        self.producer += 1;
     }
 
     /// Keeps what is in the logs of a topic that is about to be deleted.
@@ -260,6 +301,9 @@ impl Oracle {
 
     fn read(&mut self, cluster: &Cluster, topic: usize, name: &str) -> Result<(), Finding> {
         for partition in 0..cluster.partitions(name) {
+            if !self.idempotent {
+                self.lossy.extend(cluster.lost(name, partition).filter_map(|record| number(&record)));
+            }
             for record in cluster.records(name, partition) {
                 let known = number(&record).filter(|id| self.sent.get(*id).is_some_and(|sent| !sent.refused));
                 let (offset, timestamp) = (record.offset, record.timestamp);
@@ -267,7 +311,8 @@ impl Oracle {
                 let Some(id) = known else {
                     return Err((Wrong::Broken, format!("a record that nobody sent: {place:?}")));
                 };
-                if !Content::new(self.seed, id as u64, self.longest).equals(&record, self.append_time) {
+                let content = Content::new(self.seed, id as u64, self.longest).at(self.sent[id].timestamp);
+                if !content.equals(&record, self.append_time) {
                     return Err((Wrong::Lost, format!("record {id} lies in the log with other contents")));
                 }
                 self.places.push((id, place));
@@ -303,7 +348,7 @@ impl Oracle {
                 return Err((Wrong::Duplicated, format!("record {id} lies at {places:?}")));
             }
             let Some(answer) = sent.answer else {
-                if all_told && !sent.refused {
+                if all_told && !sent.refused && !sent.crashed {
                     return Err((Wrong::Stuck, format!("record {id} has no delivery")));
                 }
                 continue;
@@ -341,7 +386,7 @@ impl Oracle {
         if !self.ordered && !self.idempotent {
             return Ok(());
         }
-        let mut last: BTreeMap<(u32, usize, i32), (usize, i64)> = BTreeMap::new();
+        let mut last: BTreeMap<(u32, usize, i32, u32), (usize, i64)> = BTreeMap::new();
         let mut seen = vec![u32::MAX; self.sent.len()];
         let mut places: Vec<_> = self.places.iter().map(|(id, place)| (*place, *id)).collect();
         places.sort_unstable();
@@ -351,7 +396,10 @@ impl Oracle {
             if copy || (!self.idempotent && !acknowledged) || self.lossy.contains(&id) {
                 continue;
             }
-            let before = last.insert((place.life, place.topic, place.partition), (id, place.offset));
+            let before = last.insert(
+                (place.life, place.topic, place.partition, self.sent[id].producer),
+                (id, place.offset),
+            );
             if let Some((before, offset)) = before
                 && before > id
             {

@@ -25,7 +25,16 @@ pub(super) mod fault {
     pub(crate) const TRUNCATE: u32 = 1 << 15;
     /// Batches that topics take become smaller, and larger again.
     pub(crate) const LIMIT: u32 = 1 << 16;
-    pub(crate) const KINDS: [(u32, &str); 17] = [
+    pub(crate) const LAG: u32 = 1 << 17;
+    pub(crate) const EXPIRE: u32 = 1 << 18;
+    pub(crate) const CRASH: u32 = 1 << 19;
+    pub(crate) const FATAL: u32 = 1 << 20;
+    pub(crate) const MALFORM: u32 = 1 << 21;
+    pub(crate) const CALLS: u32 = 1 << 22;
+    pub(crate) const ADDRESS: u32 = 1 << 23;
+    /// The kinds that came later; they are drawn apart, so that the others' histories stay what they were.
+    pub(crate) const LATER: (u32, u32) = (17, 23);
+    pub(crate) const KINDS: [(u32, &str); 24] = [
         (SLOW, "slow"),
         (CUT, "cut"),
         (STALL, "stall"),
@@ -43,6 +52,13 @@ pub(super) mod fault {
         (FINAL, "final"),
         (TRUNCATE, "truncate"),
         (LIMIT, "limit"),
+        (LAG, "lag"),
+        (EXPIRE, "expire"),
+        (CRASH, "crash"),
+        (FATAL, "fatal"),
+        (MALFORM, "malform"),
+        (CALLS, "calls"),
+        (ADDRESS, "address"),
     ];
 }
 
@@ -115,7 +131,12 @@ impl Scenario {
         if Dice::new(seed, 8).chance(150) {
             faults |= fault::LIMIT;
         }
-        faults &= limit.faults;
+        faults &= (1 << fault::LATER.0) - 1;
+        faults = (faults | later_faults(seed)) & limit.faults;
+        if faults & fault::EXPIRE != 0 {
+            // What arrives after its producer was forgotten is taken for new: nobody can help that.
+            faults &= !(fault::RESTART | fault::STALL | fault::LAG);
+        }
         let acks = d.pick(&[Acks::All, Acks::All, Acks::All, Acks::Leader, Acks::Zero]);
         let retries = d.pick(&[u32::MAX >> 1, u32::MAX >> 1, u32::MAX >> 1, 0, 1, 3]);
         let may = matches!(acks, Acks::All) && retries > 0;
@@ -191,7 +212,7 @@ impl Scenario {
             in_flight,
             patience: patience * 6 + 10_000,
             brokers,
-            replication: d.within(1, 3) as usize,
+            replication: (d.within(1, 3) as usize).max(if faults & fault::LAG != 0 { 2 } else { 1 }),
             topics,
             auto_create,
             append_time: Dice::new(seed, 9).chance(150),
@@ -219,7 +240,12 @@ impl Scenario {
     pub(super) fn topic(&self) -> TopicConfig {
         let timestamp_type =
             if self.append_time { TimestampType::LogAppendTime } else { TimestampType::CreateTime };
-        TopicConfig { timestamp_type, ..TopicConfig::default() }
+        TopicConfig { timestamp_type, timestamp_after_max_ms: i64::MAX, ..TopicConfig::default() }
+    }
+
+    /// How long a broker remembers a producer, in ms: longer than any batch is tried.
+    pub(super) fn expiration(&self) -> i64 {
+        i64::from(self.config.check().map_or(120_000, |checked| checked.delivery_timeout_ms())) + 5000
     }
 
     pub(super) fn has(&self, kind: u32) -> bool {
@@ -246,6 +272,20 @@ impl Scenario {
             self.ends_by,
             self.config,
         )
+    }
+}
+
+/// The later kinds of faults of a history: often none, so that they do not hide the others.
+fn later_faults(seed: u64) -> u32 {
+    let d = &mut Dice::new(seed, 10);
+    let (first, last) = fault::LATER;
+    let mut one = || 1 << d.within(u64::from(first), u64::from(last));
+    let (some, other) = (one(), one());
+    match d.below(10) {
+        0..=2 => 0,
+        3..=5 => some,
+        6 | 7 => some | other,
+        _ => (d.next() & d.next()) as u32 & (u32::MAX << first) & (u32::MAX >> (31 - last)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The user of the producer: sends, flushes, takes deliveries now or later, leaves.
 use super::oracle::{Finding, Wrong};
-use super::scenario::End;
+use super::scenario::{End, fault};
 use super::world::World;
 use kurier_core::error::{DeliveryError, Outcome, SendError};
 use kurier_core::producer::Mark;
@@ -22,6 +22,9 @@ impl World {
     /// One thing the user does, and when the next one comes.
     pub(super) fn act(&mut self) -> Result<(), Finding> {
         self.user_at = self.now + self.dice.around(self.scenario.pace) + 1;
+        if self.scenario.has(fault::CALLS) && self.dice.chance(250) {
+            self.odd_call()?;
+        }
         match self.dice.below(100) {
             0..=79 => {
                 let burst = if self.dice.chance(200) { self.dice.within(2, 12) } else { 1 };
@@ -75,7 +78,8 @@ impl World {
         let Some(topic) = self.topic(index)? else { return Ok(false) };
         let count = self.net.cluster.partitions(name).max(1) as u64;
         let partition = self.dice.chance(300).then(|| self.dice.below(count) as i32).filter(|_| !probe);
-        let content = self.oracle.next();
+        let timestamp = self.scenario.has(fault::EXPIRE).then(|| super::net::unix(self.now));
+        let content = self.oracle.next().at(timestamp);
         let now = self.instant();
         let sent =
             self.home.with(|producer| content.with(partition, |record| producer.send(topic, record, now)));
@@ -85,7 +89,10 @@ impl World {
                 Err((Wrong::Broken, "a closed producer accepts a record".to_owned()))
             }
             Ok(ticket) => {
-                let id = self.oracle.accepted(index, partition, ticket)?;
+                if let Some(wire) = &mut self.net.wire {
+                    wire.record(index);
+                }
+                let id = self.oracle.accepted(index, partition, timestamp, ticket)?;
                 self.timeline
                     .note(|| format!("user    sends record {id} to {name} {partition:?}: {ticket:?}"));
                 Ok(true)
@@ -97,6 +104,9 @@ impl World {
                         Err((Wrong::Broken, "a producer that was not closed says it is".to_owned()))
                     }
                     SendError::RecordTooLarge { .. } => {
+                        if let Some(wire) = &mut self.net.wire {
+                            wire.record(index);
+                        }
                         self.oracle.refused(index);
                         Ok(false)
                     }

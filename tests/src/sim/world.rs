@@ -8,7 +8,7 @@ use super::inject;
 use super::memory::{Home, SIZES};
 use super::net::{NEVER, Net, Weather};
 use super::oracle::{Finding, Oracle, Wrong};
-use super::scenario::{Limit, Scenario};
+use super::scenario::{Limit, Scenario, fault};
 use super::timeline::Timeline;
 use super::user::User;
 use super::watch::Watch;
@@ -19,6 +19,8 @@ use kurier_core::time::Instant;
 
 /// Polls in a row without time passing, or anything happening, that are a busy loop.
 const HOT: u32 = 60;
+/// Polls in a virtual second in which nothing happened.
+const MOST_IDLE: u32 = 3000;
 /// Steps of a history that are too many for anything useful: most have a few hundred, and none needs a tenth of this.
 const MOST_STEPS: u32 = 300_000;
 
@@ -50,7 +52,7 @@ pub(super) struct World {
     pub(super) trouble_at: u64,
     wake: Wake,
     /// The user has called something.
-    touched: bool,
+    pub(super) touched: bool,
     stage: Stage,
     /// The stage must be over by then.
     until: u64,
@@ -58,6 +60,9 @@ pub(super) struct World {
     written: u64,
     pub(super) polls: u64,
     idle_polls: u32,
+    /// The virtual second, and passes in it in which nothing happened.
+    second: u64,
+    idle_in_second: u32,
     calm_at: u64,
     /// Since when nothing goes wrong any more, once that is so.
     pub(super) calm_since: Option<u64>,
@@ -88,7 +93,13 @@ impl World {
         let mut world = Self {
             dice: Dice::new(seed, 2),
             home,
-            net: Net::new(cluster, weather, Dice::new(seed, 4), timeline.clone()),
+            net: Net::new(
+                cluster,
+                weather,
+                Self::wire(scenario.acks, scenario.in_flight, scenario.has(fault::MALFORM)),
+                Dice::new(seed, 4),
+                timeline.clone(),
+            ),
             oracle: Oracle::new(seed, longest, scenario.idempotent, ordered, durable, scenario.append_time),
             user: User::default(),
             timeline,
@@ -102,6 +113,8 @@ impl World {
             written: 0,
             polls: 0,
             idle_polls: 0,
+            second: 0,
+            idle_in_second: 0,
             calm_at: NEVER,
             calm_since: None,
             watch,
@@ -136,6 +149,9 @@ impl World {
             }
             if let Some(breach) = self.net.breach.take().or_else(|| self.watch.take()) {
                 return Err((Wrong::Broken, breach));
+            }
+            if let Some(disorder) = self.net.disorder.take() {
+                return Err((Wrong::Reordered, disorder));
             }
         }
         Err((Wrong::Stuck, format!("no end after {MOST_STEPS} steps: {}", self.state())))
@@ -185,7 +201,8 @@ impl World {
         self.move_on()
     }
 
-    fn poll(&mut self) -> Result<(), Finding> {
+    pub(super) fn poll(&mut self) -> Result<(), Finding> {
+        self.net.calls = 0;
         let before = (self.net.progress, self.now);
         let now = self.instant();
         let touched = std::mem::take(&mut self.touched);
@@ -196,6 +213,7 @@ impl World {
         self.wake = wake;
         let idle = !touched && before == (self.net.progress, self.now) && matches!(wake, Wake::Now);
         let late = matches!(wake, Wake::At(at) if at <= now);
+        self.count_idle(!touched && before.0 == self.net.progress)?;
         self.idle_polls = if idle || late { self.idle_polls + 1 } else { 0 };
         if self.idle_polls > HOT {
             return Err((Wrong::Stuck, format!("a busy loop: {}", self.state())));
@@ -204,6 +222,22 @@ impl World {
         if take {
             self.take(usize::MAX)?;
             self.check_marks(false)?;
+        }
+        Ok(())
+    }
+
+    /// Passes in which nothing happened are few in each second: timers go by the millisecond.
+    fn count_idle(&mut self, idle: bool) -> Result<(), Finding> {
+        let second = self.now / 1_000_000;
+        if std::mem::replace(&mut self.second, second) != second {
+            self.idle_in_second = 0;
+        }
+        self.idle_in_second += u32::from(idle);
+        if self.idle_in_second > MOST_IDLE {
+            return Err((
+                Wrong::Stuck,
+                format!("{MOST_IDLE} passes for nothing in a second: {}", self.state()),
+            ));
         }
         Ok(())
     }
@@ -268,6 +302,10 @@ impl World {
             }
         }
         let all: Vec<i32> = (1..=i32::from(self.scenario.brokers)).collect();
+        self.net.cluster.set_replication_lag(0);
+        if self.scenario.has(fault::EXPIRE) {
+            self.net.forget();
+        }
         for (name, _) in self.scenario.topics.clone() {
             if self.net.cluster.partitions(name) == 0 && !self.scenario.auto_create {
                 let _ = self.net.cluster.create_topic(name, 1, self.scenario.topic());
@@ -335,17 +373,24 @@ fn cluster(scenario: &Scenario) -> Cluster {
     settings.auto_create_topics = scenario.auto_create;
     settings.default_replication_factor = scenario.replication;
     settings.num_partitions = 2;
-    settings.topic_defaults.timestamp_type = scenario.topic().timestamp_type;
-    // Kafka goes by the records' timestamps, which are old or missing here: it would forget producers it has just
-    // heard of, and take again what comes late.
-    settings.producer_id_expiration_ms = i64::MAX;
+    settings.topic_defaults = scenario.topic();
+    if scenario.has(fault::LAG) {
+        settings.replication_lag_ms = [1, 5, 30][(scenario.seed % 3) as usize];
+    }
+    if scenario.has(fault::EXPIRE) {
+        settings.producer_id_expiration_ms = scenario.expiration();
+        settings.producer_id_expiration_check_interval_ms = 50;
+    } else {
+        // Kafka goes by the records' timestamps, which are old or missing here: it would forget producers it has just
+        // heard of, and take again what comes late.
+        settings.producer_id_expiration_ms = i64::MAX;
+    }
     let mut cluster = Cluster::new(settings);
     for broker in 1..=scenario.brokers {
         cluster.add_broker(i32::from(broker), "broker", 9090 + broker);
     }
     let config = TopicConfig {
-        min_insync_replicas: if scenario.has(super::scenario::fault::SHRINK) { 2 } else { 1 },
-        timestamp_after_max_ms: i64::MAX,
+        min_insync_replicas: if scenario.has(fault::SHRINK) { 2 } else { 1 },
         ..scenario.topic()
     };
     for (name, partitions) in scenario.topics.iter().filter(|(_, partitions)| *partitions > 0) {

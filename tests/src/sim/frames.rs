@@ -1,0 +1,174 @@
+//! Produce requests and answers as bytes on a link: just enough of them to see which batches travel, and what a
+//! broker has said about each. Versions 3-13, read by hand, so that a mistake in the core's tables cannot hide itself.
+
+/// Bytes read from the front. `None` is the end of what there is.
+struct Reader<'b>(&'b [u8]);
+
+impl<'b> Reader<'b> {
+    fn take(&mut self, len: usize) -> Option<&'b [u8]> {
+        let (taken, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn number(&mut self, len: usize) -> Option<i64> {
+        let bytes = self.take(len)?;
+        let sign = if bytes.first()? & 0x80 == 0 { 0 } else { -1 };
+        Some(bytes.iter().fold(sign, |number, byte| number << 8 | i64::from(*byte)))
+    }
+
+    fn varint(&mut self) -> Option<u64> {
+        let mut number = 0;
+        for shift in (0..63).step_by(7) {
+            let byte = u64::from(*self.take(1)?.first()?);
+            number |= (byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    fn zigzag(&mut self) -> Option<i64> {
+        self.varint().map(|n| (n >> 1) as i64 ^ -((n & 1) as i64))
+    }
+
+    /// A length in `fixed` bytes, or compact; `None` inside is null.
+    fn len(&mut self, fixed: usize, flexible: bool) -> Option<Option<usize>> {
+        let len = if flexible { self.varint()? as i64 - 1 } else { self.number(fixed)? };
+        Some(usize::try_from(len).ok())
+    }
+
+    fn text(&mut self, flexible: bool) -> Option<&'b [u8]> {
+        match self.len(2, flexible)? {
+            Some(len) => self.take(len),
+            None => Some(&[]),
+        }
+    }
+
+    fn tags(&mut self, flexible: bool) -> Option<()> {
+        if flexible {
+            for _ in 0..self.varint()? {
+                self.varint()?;
+                let len = self.varint()?;
+                self.take(usize::try_from(len).ok()?)?;
+            }
+        }
+        Some(())
+    }
+}
+
+/// A topic's name or id as it is written, and the partition.
+pub(super) type Place = (Vec<u8>, i32);
+
+/// A batch in a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sent {
+    pub(super) place: Place,
+    /// Producer id, epoch, sequence.
+    pub(super) stamp: (i64, i64, i64),
+    /// The numbers of its first and its last record.
+    pub(super) first: u64,
+    pub(super) last: u64,
+}
+
+/// A request as far as it matters here.
+#[derive(Debug, Default)]
+pub(super) struct Request {
+    pub(super) correlation: i64,
+    pub(super) version: i64,
+    /// `None` unless it is a Produce request.
+    pub(super) batches: Option<Vec<Sent>>,
+}
+
+/// Reads a request, without its size.
+pub(super) fn request(frame: &[u8]) -> Option<Request> {
+    let r = &mut Reader(frame);
+    let (api, version, correlation) = (r.number(2)?, r.number(2)?, r.number(4)?);
+    r.text(false)?;
+    if api != 0 {
+        return Some(Request { correlation, version, batches: None });
+    }
+    let flexible = version >= 9;
+    r.tags(flexible)?;
+    r.text(flexible)?;
+    let acks = r.number(2)?;
+    r.number(4)?;
+    let mut batches = Vec::new();
+    for _ in 0..r.len(4, flexible)?? {
+        let topic = topic(r, version)?.to_vec();
+        for _ in 0..r.len(4, flexible)?? {
+            let partition = r.number(4)? as i32;
+            let len = r.len(4, flexible)??;
+            batches.push(batch(r.take(len)?, (topic.clone(), partition))?);
+            r.tags(flexible)?;
+        }
+        r.tags(flexible)?;
+    }
+    // Nothing is answered.
+    let batches = if acks == 0 { None } else { Some(batches) };
+    Some(Request { correlation, version, batches })
+}
+
+fn topic<'b>(r: &mut Reader<'b>, version: i64) -> Option<&'b [u8]> {
+    if version >= 13 { r.take(16) } else { r.text(version >= 9) }
+}
+
+/// Reads a batch.
+pub(super) fn batch(bytes: &[u8], place: Place) -> Option<Sent> {
+    let r = &mut Reader(bytes.get(43..)?);
+    let stamp = (r.number(8)?, r.number(2)?, r.number(4)?);
+    let count = r.number(4)?;
+    let (mut first, mut last) = (None, 0);
+    for _ in 0..count {
+        let len = r.zigzag()?;
+        let record = &mut Reader(r.take(usize::try_from(len).ok()?)?);
+        record.take(1)?;
+        (record.zigzag()?, record.zigzag()?);
+        let key = record.zigzag()?;
+        let key = record.take(usize::try_from(key).unwrap_or(0))?;
+        let value = record.zigzag()?;
+        let value = usize::try_from(value).ok().and_then(|len| record.take(len));
+        last = u64::from_be_bytes(*value.unwrap_or(key).first_chunk()?);
+        first.get_or_insert(last);
+    }
+    Some(Sent { place, stamp, first: first?, last })
+}
+
+/// What a broker says about a partition's batch: its error code.
+pub(super) type Said = (Place, i64);
+
+/// The verdicts in as much of a Produce answer as has come, and whether that is all; `None` if it is damaged.
+pub(super) fn answer(frame: &[u8], version: i64, whole: bool) -> Option<Vec<Said>> {
+    let mut said = Vec::new();
+    match read_answer(&mut Reader(frame), version, &mut said) {
+        None if whole => None,
+        _ => Some(said),
+    }
+}
+
+fn read_answer(r: &mut Reader<'_>, version: i64, said: &mut Vec<Said>) -> Option<()> {
+    let flexible = version >= 9;
+    r.tags(flexible)?;
+    for _ in 0..r.len(4, flexible)?? {
+        let topic = topic(r, version)?.to_vec();
+        for _ in 0..r.len(4, flexible)?? {
+            let partition = r.number(4)? as i32;
+            let error = r.number(2)?;
+            r.take(if version >= 5 { 24 } else { 16 })?;
+            if version >= 8 {
+                for _ in 0..r.len(4, flexible)?? {
+                    r.number(4)?;
+                    r.text(flexible)?;
+                    r.tags(flexible)?;
+                }
+                r.text(flexible)?;
+            }
+            r.tags(flexible)?;
+            said.push(((topic.clone(), partition), error));
+        }
+        r.tags(flexible)?;
+    }
+    r.number(4)?;
+    Some(())
+}

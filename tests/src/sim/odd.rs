@@ -1,0 +1,81 @@
+//! Calls that are allowed at any time and that nobody needs: in the middle of everything.
+use super::oracle::{Finding, Wrong};
+use super::world::World;
+use kurier_core::error::SendError;
+use kurier_core::record::{Record, Ticket, Topic};
+use kurier_core::time::Timestamp;
+
+impl World {
+    /// One of them.
+    pub(super) fn odd_call(&mut self) -> Result<(), Finding> {
+        match self.dice.below(12) {
+            0 => self.misuse(Record { timestamp: Some(Timestamp(-7)), ..Record::default() }),
+            1 => self.misuse(Record { partition: Some(-3), ..Record::default() }),
+            2 => self.misuse(Record { partition: Some(i32::MAX), ..Record::default() }),
+            3 => self.unknown_topic(),
+            4 => self.bad_name(),
+            5 => self.take(1),
+            6 => self.take(2),
+            7 => self.check_marks(false),
+            8 | 9 => {
+                self.flush()?;
+                self.flush()
+            }
+            10 => self.counts(),
+            // Another call of poll at the same moment, and one that nobody asked for.
+            _ => {
+                self.poll()?;
+                self.poll()
+            }
+        }
+    }
+
+    /// A record that cannot be sent is refused, whatever the state.
+    fn misuse(&mut self, record: Record<'_>) -> Result<(), Finding> {
+        let Some(Some(topic)) = self.user.topics.first().copied() else { return Ok(()) };
+        let now = self.instant();
+        match self.home.with(|producer| producer.send(topic, Record { value: Some(b"bad"), ..record }, now)) {
+            Some(Ok(Ticket { serial, .. })) => {
+                Err((Wrong::Broken, format!("a record with {record:?} is accepted in batch {serial}")))
+            }
+            Some(Err(SendError::Closed)) if !self.user.closed => {
+                Err((Wrong::Broken, "a producer that was not closed says it is".to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn unknown_topic(&mut self) -> Result<(), Finding> {
+        let now = self.instant();
+        match self.home.with(|producer| producer.send(Topic(9), Record::default(), now)) {
+            Some(Ok(_)) => Err((Wrong::Broken, "a record for no topic is accepted".to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    fn bad_name(&mut self) -> Result<(), Finding> {
+        let name = self.dice.pick(&["", ".", "..", "a b", "a/b", "\u{e4}"]);
+        let now = self.instant();
+        match self.home.with(|producer| producer.topic(name, now)) {
+            Some(Ok(_)) => Err((Wrong::Broken, format!("a topic is called {name:?}"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// What can be read is within its bounds.
+    fn counts(&mut self) -> Result<(), Finding> {
+        let most = super::memory::SIZES[self.scenario.size].batches;
+        let topics: Vec<Topic> = self.user.topics.iter().flatten().copied().collect();
+        let wrong = self.home.with(|producer| {
+            let _ = producer.stats();
+            let free = producer.free_buffers();
+            let bad = topics.iter().filter_map(|topic| producer.partitions(*topic)).find(|count| *count < 0);
+            if free > most {
+                Some(format!("{free} free buffers of {most}"))
+            } else {
+                bad.map(|n| format!("{n} partitions"))
+            }
+        });
+        wrong.flatten().map_or(Ok(()), |what| Err((Wrong::Broken, what)))
+    }
+}

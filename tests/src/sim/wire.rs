@@ -1,0 +1,249 @@
+//! The order in which a producer writes batches to its links, judged by what it could know at each moment.
+//!
+//! A partition's batches are named by their records' numbers, which rise in the order of appending. Whatever happens:
+//! a batch is first written after all earlier ones; it is written again only when its answer has been read or its link
+//! closed, and nothing behind it is in flight any more; and once it waits to be written again, nothing behind it is
+//! written before. All that is in flight is on one link. A sequence is not given to other records in the same epoch.
+use super::frames::{self, Place, Sent};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Where a batch is, as its producer knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Written to this link, and not answered.
+    Flying(usize),
+    /// Refused, or its link was closed, at this moment.
+    Waiting(u64),
+    /// Acknowledged.
+    Over,
+}
+
+#[derive(Debug, Clone)]
+struct Batch {
+    first: u64,
+    last: u64,
+    state: State,
+    /// The moment at which it was written last.
+    written: u64,
+}
+
+/// One link: bytes of frames that are not complete, and requests that are not answered.
+#[derive(Debug, Default)]
+struct Tap {
+    up: Vec<u8>,
+    down: Vec<u8>,
+    /// When writing the frame in `up` was first tried; 0 if it was not.
+    tried: u64,
+    asked: VecDeque<(i64, i64, Option<Vec<Sent>>)>,
+    /// Verdicts of the answer in `down` that were taken.
+    taken: usize,
+    /// What came is damaged; the rest is not looked at.
+    damaged: bool,
+}
+
+/// All links of one producer.
+#[derive(Debug, Default)]
+pub(super) struct Wire {
+    taps: Vec<Tap>,
+    /// By topic, from 0, and partition.
+    batches: BTreeMap<(u8, i32), Vec<Batch>>,
+    /// The topic of each record.
+    topics: Vec<u8>,
+    /// The first record to which a partition's producer id, epoch and sequence were given.
+    stamps: BTreeMap<(Place, (i64, i64, i64)), u64>,
+    moment: u64,
+    in_flight: usize,
+}
+
+impl Wire {
+    pub(super) fn new(in_flight: usize) -> Self {
+        Self { in_flight, ..Self::default() }
+    }
+
+    /// A record for this topic has the next number.
+    pub(super) fn record(&mut self, topic: usize) {
+        self.topics.push(topic as u8);
+    }
+
+    /// One that goes on with the records of another.
+    pub(super) fn after(self) -> Self {
+        Self { topics: self.topics, ..Self::new(self.in_flight) }
+    }
+
+    /// A topic keeps its partitions' order when it is made anew under another id.
+    fn key(&self, sent: &Sent) -> (u8, i32) {
+        let topic = usize::try_from(sent.first).ok().and_then(|first| self.topics.get(first));
+        (topic.copied().unwrap_or(u8::MAX), sent.place.1)
+    }
+
+    fn tap(&mut self, link: usize) -> &mut Tap {
+        if self.taps.len() <= link {
+            self.taps.resize_with(link + 1, Tap::default);
+        }
+        &mut self.taps[link]
+    }
+
+    /// The producer tries to write.
+    pub(super) fn tries(&mut self, link: usize) {
+        self.moment += 1;
+        let moment = self.moment;
+        let tap = self.tap(link);
+        if tap.tried == 0 {
+            tap.tried = moment;
+        }
+    }
+
+    /// It has written so much.
+    pub(super) fn wrote(&mut self, link: usize, bytes: &[u8]) -> Result<(), String> {
+        self.tap(link).up.extend_from_slice(bytes);
+        loop {
+            let tap = self.tap(link);
+            let Some((size, rest)) = tap.up.split_first_chunk() else { break };
+            let size = u32::from_be_bytes(*size) as usize;
+            let Some(frame) = rest.get(..size) else { break };
+            let request = frames::request(frame);
+            tap.up.drain(..size + 4);
+            let tried = std::mem::take(&mut tap.tried);
+            let Some(request) = request else { return Err("a request cannot be read".to_owned()) };
+            for batch in request.batches.iter().flatten() {
+                self.send(link, tried, batch)?;
+            }
+            let in_flight = self.in_flight;
+            let tap = self.tap(link);
+            tap.asked.push_back((request.correlation, request.version, request.batches));
+            let flying = tap.asked.iter().filter(|(_, _, batches)| batches.is_some()).count();
+            if flying > in_flight {
+                return Err(format!("{flying} requests in flight on link {link}, {in_flight} are allowed"));
+            }
+            if !tap.up.is_empty() {
+                self.tries(link);
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, link: usize, tried: u64, sent: &Sent) -> Result<(), String> {
+        let (first, last) = (sent.first, sent.last);
+        let what = |about: &str| Err(format!("the batch of record {first} in {} {about}", sent.place.1));
+        if sent.stamp.0 >= 0 {
+            let known = *self.stamps.entry((sent.place.clone(), sent.stamp)).or_insert(first);
+            if known != first {
+                return what(&format!("has the stamp {:?} of the batch of record {known}", sent.stamp));
+            }
+        }
+        let key = self.key(sent);
+        let batches = self.batches.entry(key).or_default();
+        for other in batches.iter().filter(|other| other.first > last || other.last < first) {
+            if let State::Flying(on) = other.state
+                && on != link
+            {
+                return what(&format!(
+                    "goes to link {link}, while record {} is in flight on {on}",
+                    other.first
+                ));
+            }
+        }
+        let Some(at) = batches.iter().position(|batch| batch.first <= first && last <= batch.last) else {
+            if let Some(later) = batches.iter().find(|batch| batch.last > first) {
+                return what(&format!("is written for the first time after that of record {}", later.first));
+            }
+            batches.push(Batch { first, last, state: State::Flying(link), written: tried });
+            return Ok(());
+        };
+        let known = batches[at].clone();
+        let waiting_since = match known.state {
+            State::Flying(_) => return what("is written again before its answer was read"),
+            State::Over => return what("is written again, though it was acknowledged"),
+            State::Waiting(since) => since,
+        };
+        for later in batches.iter().filter(|batch| batch.first > known.last) {
+            if matches!(later.state, State::Flying(_)) {
+                return what(&format!("is written again, while that of record {} is in flight", later.first));
+            }
+            if later.written > waiting_since {
+                return what(&format!("had to wait while that of record {} was written", later.first));
+            }
+        }
+        // What is left of a batch that was split keeps its place behind its first part.
+        if last < known.last {
+            batches[at].first = last + 1;
+            batches.insert(at, Batch { first, last, ..known });
+        }
+        batches[at].state = State::Flying(link);
+        batches[at].written = tried;
+        Ok(())
+    }
+
+    /// The producer has read so much.
+    pub(super) fn read(&mut self, link: usize, bytes: &[u8]) {
+        let tap = self.tap(link);
+        if tap.damaged {
+            return;
+        }
+        tap.down.extend_from_slice(bytes);
+        loop {
+            let tap = self.tap(link);
+            let Some((size, rest)) = tap.down.split_first_chunk() else { return };
+            let Ok(size) = usize::try_from(i32::from_be_bytes(*size)) else {
+                tap.damaged = true;
+                return;
+            };
+            let (Some((correlation, rest)), Some((expected, version, batches))) =
+                (rest.split_first_chunk(), tap.asked.front())
+            else {
+                return;
+            };
+            if i64::from(i32::from_be_bytes(*correlation)) != *expected || size < 4 {
+                tap.damaged = true;
+                return;
+            }
+            let whole = rest.len() >= size - 4;
+            let body = rest.get(..size - 4).unwrap_or(rest);
+            let said = match batches {
+                Some(_) => frames::answer(body, *version, whole),
+                None => Some(Vec::new()),
+            };
+            tap.damaged |= said.is_none();
+            let said = said.unwrap_or_default();
+            let new: Vec<_> = said.iter().skip(tap.taken).cloned().collect();
+            let batches = batches.clone().unwrap_or_default();
+            tap.taken = said.len();
+            if whole {
+                tap.down.drain(..size + 4);
+                tap.asked.pop_front();
+                tap.taken = 0;
+            }
+            for (place, error) in new {
+                for sent in batches.iter().filter(|sent| sent.place == place) {
+                    // Acknowledged, or known to be there.
+                    let over = matches!(error, 0 | 46);
+                    self.moment += 1;
+                    let state = if over { State::Over } else { State::Waiting(self.moment) };
+                    self.settle(sent, link, state);
+                }
+            }
+            if !whole {
+                return;
+            }
+        }
+    }
+
+    fn settle(&mut self, sent: &Sent, link: usize, state: State) {
+        let batches = self.batches.get_mut(&self.key(sent)).into_iter().flatten();
+        for batch in batches.filter(|batch| sent.first == batch.first && batch.state == State::Flying(link)) {
+            batch.state = state;
+        }
+    }
+
+    /// The producer closes a link.
+    pub(super) fn closed(&mut self, link: usize) {
+        self.moment += 1;
+        let moment = self.moment;
+        for batch in self.batches.values_mut().flatten() {
+            if batch.state == State::Flying(link) {
+                batch.state = State::Waiting(moment);
+            }
+        }
+        *self.tap(link) = Tap::default();
+    }
+}
