@@ -124,7 +124,9 @@ pub(super) fn batch(bytes: &[u8], place: Place) -> Option<Sent> {
         let len = r.zigzag()?;
         let record = &mut Reader(r.take(usize::try_from(len).ok()?)?);
         record.take(1)?;
-        (record.zigzag()?, record.zigzag()?);
+        // The deltas of timestamp and offset.
+        record.zigzag()?;
+        record.zigzag()?;
         let key = record.zigzag()?;
         let key = record.take(usize::try_from(key).unwrap_or(0))?;
         let value = record.zigzag()?;

@@ -2,6 +2,7 @@
 //!
 //! Never with another verdict in them: a broker that says "written" and has not is believed by every producer. So
 //! only what holds the bytes together is changed, and what a truthful beginning is followed by.
+#![allow(clippy::ptr_arg)] // all kinds of damage have one type
 use super::dice::Dice;
 use kurier_broker::{Body, Fault, RequestInfo};
 
