@@ -242,6 +242,10 @@ impl Net {
         }
         let index = self.dice.pick(&open);
         let still_arrives = self.dice.chance(500);
+        self.cut_one(index, still_arrives);
+    }
+
+    fn cut_one(&mut self, index: usize, still_arrives: bool) {
         let now = self.now;
         self.timeline.note(|| {
             format!(
@@ -325,8 +329,11 @@ impl Net {
         self.wire = self.wire.take().map(Wire::after);
     }
 
-    /// What is on its way on closed links is lost.
+    /// Everything on its way is lost, and every link.
     pub(super) fn forget(&mut self) {
+        for index in self.open_links() {
+            self.cut_one(index, false);
+        }
         for (conn, _) in self.orphans.drain(..) {
             self.cluster.close(conn);
         }

@@ -169,6 +169,7 @@ impl Wire {
             batches[at].first = last + 1;
             batches.insert(at, Batch { first, last, ..known });
         }
+        batches[at].first = first;
         batches[at].state = State::Flying(link);
         batches[at].written = tried;
         Ok(())
