@@ -3,7 +3,8 @@
 //! A partition's batches are named by their records' numbers, which rise in the order of appending. Whatever happens:
 //! a batch is first written after all earlier ones; it is written again only when its answer has been read or its link
 //! closed, and nothing behind it is in flight any more; and once it waits to be written again, nothing behind it is
-//! written before. All that is in flight is on one link. A sequence is not given to other records in the same epoch.
+//! written before, except to ask a broker that denied it whether it has what was written behind it: those keep their
+//! stamps, and the newest is asked about first. All that is in flight is on one link. A sequence is not given to other records in the same epoch.
 use super::frames::{self, Place, Sent};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -25,6 +26,12 @@ struct Batch {
     state: State,
     /// The moment at which it was written last.
     written: u64,
+    /// Producer id, epoch and sequence of that.
+    stamp: (i64, i64, i64),
+    /// With the stamp it had before.
+    same: bool,
+    /// The last answer was that its sequence is not the next one.
+    denied: bool,
 }
 
 /// One link: bytes of frames that are not complete, and requests that are not answered.
@@ -147,7 +154,15 @@ impl Wire {
             if let Some(later) = batches.iter().find(|batch| batch.last > first) {
                 return what(&format!("is written for the first time after that of record {}", later.first));
             }
-            batches.push(Batch { first, last, state: State::Flying(link), written: tried });
+            batches.push(Batch {
+                first,
+                last,
+                state: State::Flying(link),
+                written: tried,
+                stamp: sent.stamp,
+                same: false,
+                denied: false,
+            });
             return Ok(());
         };
         let known = batches[at].clone();
@@ -160,7 +175,7 @@ impl Wire {
             if matches!(later.state, State::Flying(_)) {
                 return what(&format!("is written again, while that of record {} is in flight", later.first));
             }
-            if later.written > waiting_since {
+            if later.written > waiting_since && !(known.denied && later.same) {
                 return what(&format!("had to wait while that of record {} was written", later.first));
             }
         }
@@ -172,6 +187,8 @@ impl Wire {
         batches[at].first = first;
         batches[at].state = State::Flying(link);
         batches[at].written = tried;
+        batches[at].same = known.stamp == sent.stamp;
+        batches[at].stamp = sent.stamp;
         Ok(())
     }
 
@@ -220,7 +237,7 @@ impl Wire {
                     let over = matches!(error, 0 | 46);
                     self.moment += 1;
                     let state = if over { State::Over } else { State::Waiting(self.moment) };
-                    self.settle(sent, link, state);
+                    self.settle(sent, link, state, error == 45);
                 }
             }
             if !whole {
@@ -229,10 +246,11 @@ impl Wire {
         }
     }
 
-    fn settle(&mut self, sent: &Sent, link: usize, state: State) {
+    fn settle(&mut self, sent: &Sent, link: usize, state: State, denied: bool) {
         let batches = self.batches.get_mut(&self.key(sent)).into_iter().flatten();
         for batch in batches.filter(|batch| sent.first == batch.first && batch.state == State::Flying(link)) {
             batch.state = state;
+            batch.denied = denied;
         }
     }
 

@@ -63,7 +63,8 @@ fn during_backoff_it_depends_on_what_was_answered() {
     for idempotent in [true, false] {
         for (error, fate) in [
             (ErrorCode::NOT_ENOUGH_REPLICAS, Fate::NotWritten),
-            (ErrorCode::NOT_LEADER_OR_FOLLOWER, Fate::NotWritten),
+            (ErrorCode::LEADER_NOT_AVAILABLE, Fate::NotWritten),
+            (ErrorCode::NOT_LEADER_OR_FOLLOWER, Fate::MaybeWritten),
             (ErrorCode::REQUEST_TIMED_OUT, Fate::MaybeWritten),
             (ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND, Fate::MaybeWritten),
             (ErrorCode::KAFKA_STORAGE_ERROR, Fate::MaybeWritten),
