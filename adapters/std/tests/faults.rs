@@ -183,3 +183,21 @@ fn answers_that_are_damaged_lose_nothing() {
     }
     assert_eq!(values(&server, "t", 0), (0..40).map(|n| n.to_string()).collect::<Vec<_>>());
 }
+
+#[test]
+fn a_record_whose_answer_was_lost_is_told_with_its_own_timestamp() {
+    let server = Server::start_default().unwrap();
+    server.with(|cluster| {
+        let mut first = true;
+        cluster.inject(move |request| match &request.body {
+            Body::Produce(_) if std::mem::take(&mut first) => Some(Fault::close_after()),
+            _ => None,
+        });
+    });
+    let producer = Producer::connect(&config(&server).linger_ms(100)).unwrap();
+    let send = |time| producer.send("t", Record::value(b"x").timestamp(kurier::Timestamp(time))).unwrap();
+    // The broker answers a batch that it has with the newest time in it, whatever the topic's timestamps are.
+    let told = [send(1_700_000_000_000), send(1_700_000_000_500)].map(|sent| end(sent).unwrap());
+    assert_eq!(told.map(|told| told.timestamp.0), [1_700_000_000_000, 1_700_000_000_500]);
+    assert_eq!(values(&server, "t", 0).len(), 2);
+}

@@ -185,7 +185,10 @@ impl<H: Host> Sender<'_, H> {
                 let proven = partition.sequence.is_proven();
                 partition.sequence.prove();
                 let known = verdict.action == Action::Written && place.0 >= 0;
-                let place = if known { place } else { (-1, -1) };
+                // Of a batch that it has already a broker tells the newest time in it, as if it had stamped it
+                // (`UnifiedLog`, duplicates of a producer): no record of it need have that time.
+                let echo = meta.attempts > 1 && place.1 == meta.builder.max_timestamp;
+                let place = if known { (place.0, if echo { -1 } else { place.1 }) } else { (-1, -1) };
                 if !over && whole {
                     meta.flags |= flag::ACKED;
                     delivery::put_place(bytes, place.0, place.1);
