@@ -1,4 +1,5 @@
 //! What the scenarios, vector tests and real brokers share.
+pub mod chaos;
 pub mod load;
 pub mod meddler;
 pub mod messages;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 mod arguments;
 mod bench;
+mod chaos;
 mod coverage;
 mod defects;
 mod demo;
@@ -26,6 +27,7 @@ const COMMANDS: &[Command] = &[
     ("kafka", kafka::USAGE, kafka::run),
     ("fuzz", fuzz::USAGE, fuzz::run),
     ("sim", sim::USAGE, sim::run),
+    ("chaos", chaos::USAGE, chaos::run),
     ("bench", bench::USAGE, bench::run),
     ("size", size::USAGE, size::run),
     ("coverage", coverage::USAGE, coverage::run),

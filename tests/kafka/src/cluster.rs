@@ -3,7 +3,7 @@
 //! Brokers have ids from 1. All methods take `&self`, so that one thread may stop brokers while another
 //! produces. Dropped, everything is killed and the temp folder removed.
 use crate::node::{Node, sweep};
-use crate::options::Options;
+use crate::options::{Options, room_in_memory};
 use crate::port::{Port, free_port};
 use crate::properties::{CONTROLLER, PLAIN, Place, server_properties};
 use crate::read::{self, Dumped};
@@ -21,6 +21,8 @@ const START: Duration = Duration::from_secs(120);
 /// A controlled shutdown takes 1.5 to 8 s, the last broker of a cluster being the slowest.
 const STOP: Duration = Duration::from_secs(30);
 const TOOL: Duration = Duration::from_secs(120);
+/// MB that a cluster in memory should find there.
+const ROOM: u64 = 6000;
 const CLUSTER_ID: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 const FOLDER_PREFIX: &str = "kurier-kafka-";
 
@@ -56,7 +58,7 @@ impl Kafka {
         let jars = jars::jars(&release)?;
         let folder = match &options.folder {
             Some(folder) => folder.clone(),
-            None => temp_folder(),
+            None => temp_folder(options.in_memory),
         };
         let mut kafka = Self {
             folder,
@@ -187,6 +189,11 @@ impl Kafka {
     /// The process id of a broker, while it runs.
     pub fn pid(&self, id: u32) -> Option<u32> {
         self.node(id).ok().and_then(|node| node.pid())
+    }
+
+    /// The folder of everything here; gone when this is dropped, unless it was named in [`Options::folder`].
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The folder of a broker's partitions, one `TOPIC-PARTITION` folder each.
@@ -372,9 +379,10 @@ fn is_ready(line: &str) -> bool {
     line.ends_with("Kafka Server started") || (with_zookeeper && line.trim_end().ends_with("started"))
 }
 
-fn temp_folder() -> PathBuf {
+fn temp_folder(in_memory: bool) -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let parent = std::env::temp_dir();
+    let memory = if in_memory { room_in_memory(ROOM) } else { None };
+    let parent = memory.unwrap_or_else(std::env::temp_dir);
     sweep(&parent, FOLDER_PREFIX);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     parent.join(format!("{FOLDER_PREFIX}{}-{number}", std::process::id()))

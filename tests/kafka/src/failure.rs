@@ -6,7 +6,8 @@ use std::fmt;
 pub struct Failure(String);
 
 impl Failure {
-    pub(crate) fn new(what: impl Into<String>) -> Self {
+    /// A failure in words.
+    pub fn new(what: impl Into<String>) -> Self {
         Self(what.into())
     }
 

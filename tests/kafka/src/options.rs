@@ -1,13 +1,15 @@
 //! What a test asks of its cluster.
 use crate::Release;
 use std::path::PathBuf;
+use std::process::Command;
 
 /// A listener beside the plain one.
 #[derive(Clone, Debug)]
 pub struct Listener {
     pub(crate) name: String,
     pub(crate) protocol: String,
-    pub(crate) advertised: Option<(String, Option<u16>)>,
+    /// Host, and the port of each node; one that is not named advertises its own.
+    pub(crate) advertised: Option<(String, Vec<u16>)>,
 }
 
 impl Listener {
@@ -21,7 +23,14 @@ impl Listener {
     /// one node, leave the port out.
     #[must_use]
     pub fn advertise(mut self, host: &str, port: Option<u16>) -> Self {
-        self.advertised = Some((host.to_owned(), port));
+        self.advertised = Some((host.to_owned(), port.into_iter().collect()));
+        self
+    }
+
+    /// As [`Self::advertise`], with a port for each node, the first for node 1: those of proxies.
+    #[must_use]
+    pub fn advertise_each(mut self, host: &str, ports: &[u16]) -> Self {
+        self.advertised = Some((host.to_owned(), ports.to_vec()));
         self
     }
 }
@@ -38,6 +47,7 @@ pub struct Options {
     pub(crate) full_compiler: bool,
     pub(crate) folder: Option<PathBuf>,
     pub(crate) outlives: bool,
+    pub(crate) in_memory: bool,
 }
 
 impl Default for Options {
@@ -52,6 +62,7 @@ impl Default for Options {
             full_compiler: false,
             folder: None,
             outlives: false,
+            in_memory: false,
         }
     }
 }
@@ -124,4 +135,20 @@ impl Options {
         self.outlives = true;
         self
     }
+
+    /// Data and logs go to a temp folder in memory where there is one with room for it; removed at the
+    /// end.
+    #[must_use]
+    pub fn in_memory(mut self) -> Self {
+        self.in_memory = true;
+        self
+    }
+}
+
+/// The folder of files in memory, if this machine has one with at least `megabytes` of room.
+pub(crate) fn room_in_memory(megabytes: u64) -> Option<PathBuf> {
+    let folder = PathBuf::from("/dev/shm");
+    let said = Command::new("df").args(["--output=avail", "-m"]).arg(&folder).output().ok()?;
+    let room: u64 = String::from_utf8_lossy(&said.stdout).lines().nth(1)?.trim().parse().ok()?;
+    (room >= megabytes).then_some(folder)
 }

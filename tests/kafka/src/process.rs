@@ -13,7 +13,7 @@ use std::sync::{OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 /// A command for `program`, ended by the kernel together with this process unless it `outlives` it.
-pub(crate) fn command(program: impl AsRef<OsStr>, outlives: bool) -> Command {
+pub fn command(program: impl AsRef<OsStr>, outlives: bool) -> Command {
     static AVAILABLE: OnceLock<bool> = OnceLock::new();
     let bound = *AVAILABLE.get_or_init(|| {
         let tried =
@@ -37,7 +37,10 @@ pub(crate) fn java(outlives: bool) -> Command {
 }
 
 /// Starts `command` from the thread that lasts.
-pub(crate) fn spawn(command: Command) -> io::Result<Child> {
+///
+/// # Errors
+/// It cannot be started.
+pub fn spawn(command: Command) -> io::Result<Child> {
     type Order = (Command, mpsc::Sender<io::Result<Child>>);
     static ORDERS: OnceLock<mpsc::Sender<Order>> = OnceLock::new();
     let orders = ORDERS.get_or_init(|| {

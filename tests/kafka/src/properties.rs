@@ -82,7 +82,10 @@ fn listeners(text: &mut String, options: &Options, place: &Place<'_>) {
         if name == CONTROLLER {
             continue;
         }
-        let (host, other) = own.and_then(|listener| listener.advertised.clone()).unwrap_or_default();
+        let (host, ports) = own.and_then(|listener| listener.advertised.clone()).unwrap_or_default();
+        let node = usize::try_from(place.id).ok().and_then(|id| id.checked_sub(1));
+        // One port alone is every node's.
+        let other = node.and_then(|node| ports.get(node)).or(ports.first()).copied();
         let host = if host.is_empty() { "127.0.0.1" } else { &host };
         advertised.push(format!("{name}://{host}:{}", other.unwrap_or(*port)));
     }

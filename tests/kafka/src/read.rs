@@ -6,12 +6,15 @@ use crate::admin::number;
 use crate::cluster::class_path;
 use crate::{Failure, Release, jars, process};
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// A million records take 2 s on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// kcat's format that [`record`] reads.
+const RECORD: &str = "%p %o %T %K %S %h\\n%k%s\\n";
 
 /// A record as kcat shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,10 +136,15 @@ pub fn produce(bootstrap: &str, topic: &str, input: &[u8], arguments: &[&str]) -
 /// # Errors
 /// kcat failed: with what it said.
 pub fn formatted(bootstrap: &str, topic: &str, format: &str, arguments: &[&str]) -> Result<Vec<u8>, Failure> {
-    let mut kcat = kcat(bootstrap);
-    kcat.args(["-C", "-t", topic, "-o", "beginning", "-e", "-q", "-X", "check.crcs=true", "-f", format]);
+    let mut kcat = consuming(bootstrap, topic, format);
     kcat.args(arguments);
     process::output(kcat, b"", PATIENCE)
+}
+
+fn consuming(bootstrap: &str, topic: &str, format: &str) -> Command {
+    let mut kcat = kcat(bootstrap);
+    kcat.args(["-C", "-t", topic, "-o", "beginning", "-e", "-q", "-X", "check.crcs=true", "-f", format]);
+    kcat
 }
 
 /// Consumes a topic with kcat: every record, by partition and then offset.
@@ -144,7 +152,7 @@ pub fn formatted(bootstrap: &str, topic: &str, format: &str, arguments: &[&str])
 /// # Errors
 /// kcat failed: with what it said.
 pub fn records(bootstrap: &str, topic: &str) -> Result<Vec<Record>, Failure> {
-    let bytes = formatted(bootstrap, topic, "%p %o %T %K %S %h\\n%k%s\\n", &[])?;
+    let bytes = formatted(bootstrap, topic, RECORD, &[])?;
     let mut rest = bytes.as_slice();
     let mut records = Vec::new();
     while !rest.is_empty() {
@@ -152,6 +160,49 @@ pub fn records(bootstrap: &str, topic: &str) -> Result<Vec<Record>, Failure> {
     }
     records.sort_by_key(|record| (record.partition, record.offset));
     Ok(records)
+}
+
+/// Consumes a topic with kcat and hands each record to `see` as it comes: in order within a partition, partitions mixed.
+/// For topics that do not fit into memory.
+///
+/// # Errors
+/// kcat failed, or its output is not as asked for.
+pub fn each(bootstrap: &str, topic: &str, mut see: impl FnMut(Record)) -> Result<(), Failure> {
+    let trouble = |error: std::io::Error| Failure::new(format!("kcat of {topic}: {error}"));
+    let mut kcat = consuming(bootstrap, topic, RECORD);
+    kcat.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = process::spawn(kcat).map_err(trouble)?;
+    let out = child.stdout.take().ok_or_else(|| Failure::new("kcat has no output"))?;
+    let mut out = BufReader::with_capacity(256 * 1024, out);
+    let mut bytes = Vec::new();
+    let read = loop {
+        bytes.clear();
+        match out.read_until(b'\n', &mut bytes) {
+            Ok(0) => break Ok(()),
+            Ok(_) => {}
+            Err(error) => break Err(trouble(error)),
+        }
+        match whole(&mut out, &mut bytes).and_then(|()| record(&mut bytes.as_slice())) {
+            Ok(record) => see(record),
+            Err(failure) => break Err(failure),
+        }
+    };
+    if read.is_err() {
+        let _gone = child.kill();
+    }
+    let status = child.wait().map_err(trouble)?;
+    read?;
+    if status.success() { Ok(()) } else { Err(Failure::new(format!("kcat of {topic}: {status}"))) }
+}
+
+/// Adds key, value and the line end to the first line of a record.
+fn whole(out: &mut impl BufRead, bytes: &mut Vec<u8>) -> Result<(), Failure> {
+    let head = String::from_utf8_lossy(bytes);
+    let mut words = head.split(' ').skip(3);
+    let mut length = || number::<i64>(words.next()).map(|length| u64::try_from(length).unwrap_or(0));
+    let body = length()? + length()? + 1;
+    let read = out.take(body).read_to_end(bytes).map_err(Failure::of("kcat's output"))?;
+    if read as u64 == body { Ok(()) } else { Err(Failure::new("kcat's output ends within a record")) }
 }
 
 /// Dumps segment files with Kafka's own tool: batches, and with `data` also their records.
