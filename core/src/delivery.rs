@@ -28,7 +28,8 @@ pub struct Delivery {
     /// Offset of its first record in the log, where it is known: not with `acks=0`, and not for a batch whose
     /// acknowledgement was lost and which the broker then called a duplicate.
     pub base_offset: Option<i64>,
-    /// The broker's timestamp of all its records, on a topic that stamps on append; Unix ms.
+    /// The broker's timestamp of all its records, on a topic that stamps on append; Unix ms. `None` also for a batch that
+    /// was sent again and whose newest record has this very time: a broker tells that of a batch which it had already.
     pub timestamp: Option<i64>,
     /// How it ended.
     pub outcome: Outcome,

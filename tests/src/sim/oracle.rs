@@ -364,7 +364,11 @@ impl Oracle {
                 Err((Wrong::Duplicated, format!("record {id} was called not written and lies at {places:?}")))
             }
             Fate::Written if self.durable && !self.lossy.contains(&id) => {
-                let stamped = |place: &Place| !self.append_time || answer.timestamp == Some(place.timestamp);
+                // Of a retried batch the broker's time is not told when it is that of the newest record in it, for then
+                // it looks like that of a batch which the broker had already.
+                let own = self.sent[id].timestamp;
+                let stamped =
+                    |place: &Place| !self.append_time || answer.timestamp.or(own) == Some(place.timestamp);
                 let there = match answer.offset {
                     Some(offset) => places.iter().any(|place| place.offset == offset && stamped(place)),
                     None => !places.is_empty(),
