@@ -96,7 +96,6 @@ const ROWS: [Row; 14] = [
     row(
         Action::RetryElsewhere,
         &[
-            E::UNKNOWN_TOPIC_OR_PARTITION,
             E::UNKNOWN_TOPIC_ID,      // KIP-516
             E::INCONSISTENT_TOPIC_ID, // KIP-516
             E::LEADER_NOT_AVAILABLE,
@@ -110,8 +109,17 @@ const ROWS: [Row; 14] = [
     ),
     // `InvalidMetadataException` in the middle of the append.
     // NOT_LEADER_OR_FOLLOWER (KIP-951) is with acks=all also said of a batch that was appended, when the leader steps down
-    // before its followers have it (`DelayedProduce`); the next leader may have got it.
-    maybe(Action::RetryElsewhere, &[E::NETWORK_EXCEPTION, E::KAFKA_STORAGE_ERROR, E::NOT_LEADER_OR_FOLLOWER]),
+    // before its followers have it (`DelayedProduce`); the next leader may have got it. UNKNOWN_TOPIC_OR_PARTITION likewise,
+    // when the topic is deleted meanwhile: the batch was in its log.
+    maybe(
+        Action::RetryElsewhere,
+        &[
+            E::NETWORK_EXCEPTION,
+            E::KAFKA_STORAGE_ERROR,
+            E::NOT_LEADER_OR_FOLLOWER,
+            E::UNKNOWN_TOPIC_OR_PARTITION,
+        ],
+    ),
     // KIP-467: the answer may name the records.
     row(Action::FailRecords, &[E::INVALID_RECORD, E::INVALID_TIMESTAMP]),
     // Refused before anything was appended, by rights, by the request's or the batch's form, or by its producer's state.
@@ -336,6 +344,7 @@ mod tests {
             .filter(|code| Verdict::on(*code).is_retriable() && Verdict::on(*code).maybe_written)
             .collect();
         let expected = [
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
             ErrorCode::NOT_LEADER_OR_FOLLOWER,
             ErrorCode::REQUEST_TIMED_OUT,
             ErrorCode::NETWORK_EXCEPTION,

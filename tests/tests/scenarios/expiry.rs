@@ -1,5 +1,5 @@
 //! `delivery.timeout.ms`, wherever a batch is by then, and what is said of it.
-use super::stage::{Stage, config};
+use super::stage::{NAME, Stage, config};
 use kurier_broker::Fault;
 use kurier_core::config::Config;
 use kurier_core::error::{DeliveryError, Fate};
@@ -65,6 +65,7 @@ fn during_backoff_it_depends_on_what_was_answered() {
             (ErrorCode::NOT_ENOUGH_REPLICAS, Fate::NotWritten),
             (ErrorCode::LEADER_NOT_AVAILABLE, Fate::NotWritten),
             (ErrorCode::NOT_LEADER_OR_FOLLOWER, Fate::MaybeWritten),
+            (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, Fate::MaybeWritten),
             (ErrorCode::REQUEST_TIMED_OUT, Fate::MaybeWritten),
             (ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND, Fate::MaybeWritten),
             (ErrorCode::KAFKA_STORAGE_ERROR, Fate::MaybeWritten),
@@ -74,6 +75,17 @@ fn during_backoff_it_depends_on_what_was_answered() {
             expires(stage, fate, &format!("{error}"));
         }
     }
+}
+
+#[test]
+fn in_a_log_that_is_deleted_before_its_followers_have_it_it_was_written() {
+    let mut stage = begun(short(false).retries(0));
+    stage.net.cluster.set_replication_lag(100);
+    let id = stage.send(8);
+    stage.until(|stage| stage.log(0).len() == 2);
+    stage.net.cluster.delete_topic(NAME);
+    stage.flush();
+    assert_eq!(stage.refusal(id), (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, Fate::MaybeWritten));
 }
 
 #[test]
