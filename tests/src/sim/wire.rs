@@ -3,8 +3,9 @@
 //! A partition's batches are named by their records' numbers, which rise in the order of appending. Whatever happens:
 //! a batch is first written after all earlier ones; it is written again only when its answer has been read or its link
 //! closed, and nothing behind it is in flight any more; and once it waits to be written again, nothing behind it is
-//! written before, except to ask a broker that denied it whether it has what was written behind it: those keep their
-//! stamps, and the newest is asked about first. All that is in flight is on one link. A sequence is not given to other records in the same epoch.
+//! written before. Except for questions: once a broker has said of a batch that its sequence does not follow on, those
+//! behind it in the same epoch may be written again with the stamps they had, the newest first, to learn what the broker
+//! has. All that is in flight is on one link. A sequence is not given to other records in the same epoch.
 use super::frames::{self, Place, Sent};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -28,8 +29,8 @@ struct Batch {
     written: u64,
     /// Producer id, epoch and sequence of that.
     stamp: (i64, i64, i64),
-    /// With the stamp it had before.
-    same: bool,
+    /// With the stamp it had before, and behind one of its epoch that was denied by then.
+    asked: bool,
     /// The last answer was that its sequence is not the next one.
     denied: bool,
 }
@@ -160,7 +161,7 @@ impl Wire {
                 state: State::Flying(link),
                 written: tried,
                 stamp: sent.stamp,
-                same: false,
+                asked: false,
                 denied: false,
             });
             return Ok(());
@@ -175,7 +176,7 @@ impl Wire {
             if matches!(later.state, State::Flying(_)) {
                 return what(&format!("is written again, while that of record {} is in flight", later.first));
             }
-            if later.written > waiting_since && !(known.denied && later.same) {
+            if later.written > waiting_since && !later.asked {
                 return what(&format!("had to wait while that of record {} was written", later.first));
             }
         }
@@ -187,8 +188,13 @@ impl Wire {
         batches[at].first = first;
         batches[at].state = State::Flying(link);
         batches[at].written = tried;
-        batches[at].same = known.stamp == sent.stamp;
         batches[at].stamp = sent.stamp;
+        let denied = |b: &Batch| {
+            b.denied
+                && (b.stamp.0, b.stamp.1) == (sent.stamp.0, sent.stamp.1)
+                && matches!(b.state, State::Waiting(since) if since < tried)
+        };
+        batches[at].asked = known.stamp == sent.stamp && batches.iter().take(at).any(denied);
         Ok(())
     }
 
