@@ -66,6 +66,12 @@ defects! {
     ExpiryForgetsMaybe,
     /// What is in flight at an abort is called not written.
     AbortForgetsMaybe,
+    /// Each piece of a batch that was too large gets the sequence of the first.
+    PiecesShareSequence,
+    /// What comes behind a batch in pieces does not wait for all of them.
+    PiecesOvertaken,
+    /// The first piece of a batch counts as all of it.
+    FirstPieceIsAll,
     /// Every record of a batch is told the offset of the first.
     OffsetWithoutIndex,
     /// The timestamp that a broker gave is not told.
@@ -82,7 +88,7 @@ defects! {
     ClosedTakesRecords,
     /// `delivery.timeout.ms` does not end what is on its way.
     DeadlineIgnored,
-    /// Nobody wakes up for a retry.
+    /// Nobody wakes up when the backoff of a dial is over.
     WakeLost,
     /// Requests never run out of time.
     RequestNeverTimesOut,
@@ -106,10 +112,6 @@ defects! {
     RequestSizeIgnored,
     /// A partition that has moved is not looked for.
     LeaderNotLookedFor,
-    /// A leader that an answer names is followed whatever its epoch (KIP-951).
-    HintOfOldEpochFollowed,
-    /// Metadata of an older leader epoch is believed.
-    OldEpochBelieved,
     /// A topic that was made anew keeps the id it had.
     TopicIdKept,
     /// A topic that was made anew keeps leader epochs, and the proof that brokers count along.

@@ -1,5 +1,4 @@
 //! Which partition a slot stands for, and who leads it.
-use crate::defect::{self, Defect};
 
 /// No leader is known.
 pub const NO_LEADER: i32 = -1;
@@ -26,7 +25,7 @@ impl Place {
     /// Takes note of a leader. One of an older epoch than the one that is known is stale news and ignored; so is
     /// one whose epoch is not told, once epochs were. Answers whether the leader or its epoch changed.
     pub fn lead(&mut self, leader: i32, epoch: i32) -> bool {
-        if epoch < self.leader_epoch && !defect::on(Defect::OldEpochBelieved) {
+        if epoch < self.leader_epoch {
             return false;
         }
         let changed = leader != self.leader || epoch != self.leader_epoch;
@@ -37,8 +36,7 @@ impl Place {
 
     /// Takes note of a leader that an answer to Produce named (KIP-951): only a newer epoch counts.
     pub fn follow(&mut self, leader: i32, epoch: i32) -> bool {
-        let newer = epoch > self.leader_epoch || defect::on(Defect::HintOfOldEpochFollowed);
-        newer && leader >= 0 && self.lead(leader, epoch)
+        epoch > self.leader_epoch && leader >= 0 && self.lead(leader, epoch)
     }
 
     /// The topic was made anew: its epochs begin again.

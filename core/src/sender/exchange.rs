@@ -158,9 +158,7 @@ impl<H: Host> Sender<'_, H> {
         }
         let retry_at = window.retry_at.filter(|at| !at.reached(now));
         if retry_at.is_some() && !window.muted {
-            if !defect::on(Defect::WakeLost) {
-                self.wake_at(retry_at);
-            }
+            self.wake_at(retry_at);
             return Can::Nothing;
         }
         if !window.can_take(now, limit) || !self.may_stamp(slot) {

@@ -172,7 +172,7 @@ impl<H: Host> Sender<'_, H> {
             meta.flags &= !flag::MAYBE;
         }
         let over = meta.flags & flag::FAILED != 0;
-        let whole = !meta.has_rest();
+        let whole = !meta.has_rest() || defect::on(Defect::FirstPieceIsAll);
         match verdict.action {
             Action::Written if defect::on(Defect::AckDropped) => {}
             Action::Duplicate if defect::on(Defect::DuplicateIsFailure) => {

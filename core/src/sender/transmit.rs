@@ -281,7 +281,7 @@ impl<H: Host> Sender<'_, H> {
             let link = &slot.link;
             let dial = (slot.wanted && link.state == Lifecycle::Down && link.backing_off).then_some(link.due);
             let throttled = link.throttled_until.filter(|until| !until.reached(now));
-            self.wake_at(dial);
+            self.wake_at(dial.filter(|_| !defect::on(Defect::WakeLost)));
             self.wake_at(throttled);
         }
         self.next

@@ -135,7 +135,7 @@ impl<B: Buf> Window<B> {
         }
         // What comes behind a batch in pieces follows on its last one.
         let is_piece = |b: &B| b.meta().in_pieces() && b.meta().flags & flag::IN_FLIGHT != 0;
-        if self.iter().any(is_piece) {
+        if self.iter().any(is_piece) && !defect::on(Defect::PiecesOvertaken) {
             return None;
         }
         let oldest = self.first_unsent()?;
@@ -187,7 +187,7 @@ impl<B: Buf> Window<B> {
             && self.len() < limit.min(WINDOW)
             && self.retry_at.is_none_or(|at| at.reached(now))
             && (self.first_unsent().is_none() || defect::on(Defect::MuteForgotten))
-            && !self.is_divided()
+            && (!self.is_divided() || defect::on(Defect::PiecesOvertaken))
     }
 
     /// Takes the oldest batch if it is resolved, and not needed by a request or by a delivery that is still to be

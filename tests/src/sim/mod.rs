@@ -14,6 +14,7 @@ mod odd;
 mod oracle;
 mod pipe;
 mod scenario;
+mod sharpen;
 mod timeline;
 mod user;
 mod watch;

@@ -203,7 +203,7 @@ impl Scenario {
             Release::V1_0,
             Release::V0_11,
         ];
-        Self {
+        let mut scenario = Self {
             seed,
             size,
             config,
@@ -233,7 +233,9 @@ impl Scenario {
             lazy: d.chance(200),
             ends_by: d.pick(&[End::Flush, End::Flush, End::Close, End::Close, End::Abort]),
             start: d.pick(&[0, 1_000_000, ((1 << 32) - 700) * 1000, (1 << 31) * 1000 - 500_000, 77_777_777]),
-        }
+        };
+        scenario.sharpen(limit.faults);
+        scenario
     }
 
     /// How topics are made.

@@ -1,0 +1,43 @@
+//! Every fourth history has conditions under which a rule that seldom matters is likely to: the deliberate defects
+//! of the core (`cargo xtask sim --defects`) say which rules these are.
+use super::dice::Dice;
+use super::scenario::{Scenario, fault};
+use kurier_broker::Release;
+
+impl Scenario {
+    /// Makes a history harder in one way, or leaves it as it is. `faults` are those that are allowed.
+    pub(super) fn sharpen(&mut self, faults: u32) {
+        let d = &mut Dice::new(self.seed, 12);
+        match d.below(8) {
+            0 if self.idempotent => self.pipeline(d, faults),
+            1 => self.wander(d, faults),
+            _ => {}
+        }
+    }
+
+    /// Many small batches of few partitions in flight, of which some are refused, some lost and some both.
+    fn pipeline(&mut self, d: &mut Dice, faults: u32) {
+        self.in_flight = 5;
+        self.config = self.config.max_in_flight(5).batch_size(d.pick(&[0, 100])).linger_ms(0);
+        self.topics.truncate(1);
+        self.topics[0].1 = d.within(1, 2) as i32;
+        let some = [fault::ERROR, fault::FINAL, fault::SWALLOW, fault::CUT, fault::SLOW, fault::LIMIT];
+        self.faults = some.iter().fold(0, |all, kind| if d.chance(600) { all | kind } else { all }) & faults;
+        self.pace = d.pick(&[20, 500]);
+    }
+
+    /// Leaders move, topics are made anew, and nobody asks for metadata without need.
+    fn wander(&mut self, d: &mut Dice, faults: u32) {
+        self.config = self.config.metadata_max_age_ms(300_000);
+        self.brokers = self.brokers.max(2);
+        self.faults = fault::MOVE & faults;
+        if d.chance(500) {
+            self.faults |= fault::RECREATE & faults;
+            // By name a request that is under way gets into the new topic, where a broker that knows nothing of the
+            // producer may take the second batch for its first. No producer can help that.
+            self.release = Release::V4_3;
+        }
+        self.trouble = d.pick(&[500, 5000]);
+        self.pace = d.pick(&[500, 5000]);
+    }
+}
