@@ -27,6 +27,8 @@ struct Batch {
     state: State,
     /// The moment at which it was written last.
     written: u64,
+    /// Where to: the topic's id, or its name.
+    place: Place,
     /// Producer id, epoch and sequence of that.
     stamp: (i64, i64, i64),
     /// With the stamp it had before, and behind one of its epoch that was denied by then.
@@ -160,6 +162,7 @@ impl Wire {
                 last,
                 state: State::Flying(link),
                 written: tried,
+                place: sent.place.clone(),
                 stamp: sent.stamp,
                 asked: false,
                 denied: false,
@@ -169,6 +172,8 @@ impl Wire {
         let known = batches[at].clone();
         let waiting_since = match known.state {
             State::Flying(_) => return what("is written again before its answer was read"),
+            // In a topic that was made anew it is not there.
+            State::Over if known.place != sent.place => known.written,
             State::Over => return what("is written again, though it was acknowledged"),
             State::Waiting(since) => since,
         };
@@ -189,6 +194,7 @@ impl Wire {
         batches[at].state = State::Flying(link);
         batches[at].written = tried;
         batches[at].stamp = sent.stamp;
+        batches[at].place = sent.place.clone();
         let denied = |b: &Batch| {
             b.denied
                 && (b.stamp.0, b.stamp.1) == (sent.stamp.0, sent.stamp.1)
