@@ -6,8 +6,11 @@ use embedded_io::ErrorKind;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The broker is named by something that is no address of a kind that is compiled in; names are not resolved.
+    /// The broker is named by something that is no address of a kind that is compiled in, and that cannot be asked of
+    /// DNS: no feature `dns`, no `Links::with_dns`, or no possible name.
     NotAnAddress,
+    /// DNS has no address for the broker's name, no server answered within ten seconds each, or none is known.
+    UnknownHost,
     /// The interface has no address to reach the broker from, or the broker's address or port is 0.
     Unreachable,
     /// There is no TCP socket for this link: the producer's storage has more links than [`Links`](crate::Links).
@@ -22,8 +25,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotAnAddress => {
-                "the broker has a name instead of an IP address, and names are not resolved here"
+                "the broker's name is no IP address and cannot be asked of DNS (feature `dns`, Links::with_dns)"
             }
+            Self::UnknownHost => "DNS gives no address for the broker's name: is its server right?",
             Self::Unreachable => {
                 "no route: the interface has no address for this kind of peer, or the peer's is 0"
             }
@@ -40,6 +44,7 @@ impl embedded_io::Error for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::NotAnAddress => ErrorKind::Unsupported,
+            Self::UnknownHost => ErrorKind::NotFound,
             Self::Unreachable => ErrorKind::AddrNotAvailable,
             Self::NoSocket => ErrorKind::InvalidInput,
             Self::Refused => ErrorKind::ConnectionRefused,

@@ -2,20 +2,37 @@
 //!
 //! Invariant: a link is `Idle` whenever the core has closed it or never opened it, and then its socket is closed
 //! or about to be; bytes of an old stream are gone before a new one is open, since smoltcp clears a socket that
-//! connects and segments to an old port fit no socket.
+//! connects and segments to an old port fit no socket. A link is `Naming` exactly while a question of it is in the DNS
+//! socket: smoltcp panics when it is asked about another.
+#[cfg(feature = "dns")]
+use crate::names::{Answer, Question};
 use crate::{Error, ports::Ports};
 use core::task::Poll;
 use kurier_core::transport::{Endpoint, LinkId, Transport};
 use smoltcp::iface::{Interface, SocketHandle, SocketSet};
 use smoltcp::socket::{AnySocket, tcp};
+use smoltcp::time::Duration;
 use smoltcp::wire::IpAddress;
 
 /// The TCP sockets of a producer's links, and where its local ports stand. Lives as long as the producer.
 #[derive(Debug)]
 pub struct Links<const N: usize> {
     links: [Link; N],
-    ports: Ports,
+    common: Common,
 }
+
+/// What the links share.
+#[derive(Debug)]
+struct Common {
+    ports: Ports,
+    /// Milliseconds of silence after which an open stream is probed; 0 is never.
+    keep_alive: u32,
+    #[cfg(feature = "dns")]
+    names: Option<SocketHandle>,
+}
+
+/// Probes in a row without an answer after which a stream is given up.
+const PROBES: u32 = 3;
 
 impl<const N: usize> Links<N> {
     /// Links over these sockets, which must be TCP sockets of the set that [`on`](Self::on) is given, and are left
@@ -29,7 +46,31 @@ impl<const N: usize> Links<N> {
             links[index].socket = sockets[index];
             index += 1;
         }
-        Self { links, ports: Ports::new(seed) }
+        let common = Common {
+            ports: Ports::new(seed),
+            keep_alive: 0,
+            #[cfg(feature = "dns")]
+            names: None,
+        };
+        Self { links, common }
+    }
+
+    /// Brokers may have names, which are asked of this DNS socket of the set: with a query slot for each link, or
+    /// fewer, for which links then wait. Its servers are set, and kept right, by whoever owns the set (DHCP tells them).
+    #[cfg(feature = "dns")]
+    #[must_use]
+    pub const fn with_dns(mut self, socket: SocketHandle) -> Self {
+        self.common.names = Some(socket);
+        self
+    }
+
+    /// An open stream that is silent for `ms` milliseconds is probed, and given up when three probes in a row are not
+    /// answered: so a device that waits for nothing learns that its broker is gone before it has something to say, and a
+    /// router on the way does not forget the stream. Default 0, never: each probe wakes device and radio.
+    #[must_use]
+    pub const fn with_keep_alive(mut self, ms: u32) -> Self {
+        self.common.keep_alive = ms;
+        self
     }
 
     /// The transport for one poll of the producer.
@@ -38,7 +79,23 @@ impl<const N: usize> Links<N> {
         interface: &'n mut Interface,
         sockets: &'n mut SocketSet<'s>,
     ) -> Net<'n, 's> {
-        Net { links: &mut self.links, ports: &mut self.ports, interface, sockets }
+        Net { links: &mut self.links, common: &mut self.common, interface, sockets }
+    }
+
+    /// Registers an executor's waker: it is woken once, when a link may make progress. Call it in each poll of the task
+    /// that drives the producer, after the producer's own poll; an `embassy`-style stack polls the interface elsewhere.
+    #[cfg(feature = "async")]
+    pub fn register(&self, sockets: &mut SocketSet<'_>, waker: &core::task::Waker) {
+        for link in &self.links {
+            #[cfg(feature = "dns")]
+            if let (Phase::Naming(question), Some(names)) = (link.phase, self.common.names) {
+                question.register(sockets, names, waker);
+            }
+            if let Some(socket) = tcp(sockets, link.socket) {
+                socket.register_recv_waker(waker);
+                socket.register_send_waker(waker);
+            }
+        }
     }
 }
 
@@ -48,9 +105,12 @@ struct Link {
     phase: Phase,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 enum Phase {
     Idle,
+    /// The broker's address is being asked for.
+    #[cfg(feature = "dns")]
+    Naming(Question),
     /// Closed by us, and the peer may still be to be told.
     Closed,
     Opening,
@@ -60,7 +120,7 @@ enum Phase {
 /// [`Links`] with what they run on: the producer's transport.
 pub struct Net<'n, 's> {
     links: &'n mut [Link],
-    ports: &'n mut Ports,
+    common: &'n mut Common,
     interface: &'n mut Interface,
     sockets: &'n mut SocketSet<'s>,
 }
@@ -94,7 +154,7 @@ impl<'s> Net<'_, 's> {
     /// The socket of an open link.
     fn open(&mut self, link: LinkId) -> Result<&mut tcp::Socket<'s>, Error> {
         let link = self.links.get(link.index()).ok_or(Error::NoSocket)?;
-        if link.phase != Phase::Open {
+        if !matches!(link.phase, Phase::Open) {
             return Err(Error::Reset);
         }
         tcp(self.sockets, link.socket).ok_or(Error::NoSocket)
@@ -103,7 +163,7 @@ impl<'s> Net<'_, 's> {
     /// A local port that none of our sockets has.
     fn free_port(&mut self) -> u16 {
         loop {
-            let port = self.ports.take();
+            let port = self.common.ports.take();
             let taken = self.sockets.iter().any(|(_, socket)| {
                 let local = tcp::Socket::downcast(socket).and_then(tcp::Socket::local_endpoint);
                 local.is_some_and(|local| local.port == port)
@@ -115,14 +175,60 @@ impl<'s> Net<'_, 's> {
         }
     }
 
-    fn begin(&mut self, handle: SocketHandle, to: Endpoint<'_>) -> Result<(), Error> {
-        let remote = (parse(to.host).ok_or(Error::NotAnAddress)?, to.port);
+    /// Begins a stream, or to ask where it leads.
+    fn begin(&mut self, handle: SocketHandle, to: Endpoint<'_>) -> Result<Phase, Error> {
+        if let Some(address) = parse(to.host) {
+            return self.dial(handle, address, to.port);
+        }
+        #[cfg(feature = "dns")]
+        if let Some(names) = self.common.names {
+            let question = Question::ask(self.sockets, names, self.interface.context(), to.host)?;
+            // No free slot: the next turn may have one.
+            return Ok(question.map_or(Phase::Idle, Phase::Naming));
+        }
+        Err(Error::NotAnAddress)
+    }
+
+    fn dial(&mut self, handle: SocketHandle, address: IpAddress, to_port: u16) -> Result<Phase, Error> {
         let port = self.free_port();
         let socket = tcp(self.sockets, handle).ok_or(Error::NoSocket)?;
         socket.abort();
         // The core writes whole requests; waiting for more would only delay them.
         socket.set_nagle_enabled(false);
-        socket.connect(self.interface.context(), remote, port).map_err(|_| Error::Unreachable)
+        // How long an attempt may take is the core's to say.
+        socket.set_timeout(None);
+        let remote = (address, to_port);
+        socket.connect(self.interface.context(), remote, port).map_err(|_| Error::Unreachable)?;
+        Ok(Phase::Opening)
+    }
+
+    /// What became of a question; a name that has an address leads on to its stream.
+    #[cfg(feature = "dns")]
+    fn named(&mut self, handle: SocketHandle, question: Question, to: Endpoint<'_>) -> Result<Phase, Error> {
+        let names = self.common.names.ok_or(Error::NotAnAddress)?;
+        match question.answer(self.sockets, names, self.interface.context(), to.host)? {
+            Answer::Wait(question) => Ok(Phase::Naming(question)),
+            Answer::Again => Ok(Phase::Idle),
+            Answer::Address(address) => self.dial(handle, address, to.port),
+        }
+    }
+
+    /// Whether the handshake is over.
+    fn opened(&mut self, handle: SocketHandle) -> Result<Phase, Error> {
+        let keep_alive = self.common.keep_alive;
+        let socket = tcp(self.sockets, handle).ok_or(Error::NoSocket)?;
+        match socket.state() {
+            tcp::State::SynSent | tcp::State::SynReceived => Ok(Phase::Opening),
+            tcp::State::Established | tcp::State::CloseWait => {
+                if keep_alive > 0 {
+                    let interval = Duration::from_millis(u64::from(keep_alive));
+                    socket.set_keep_alive(Some(interval));
+                    socket.set_timeout(Some(interval * (PROBES + 1)));
+                }
+                Ok(Phase::Open)
+            }
+            _ => Err(Error::Refused),
+        }
     }
 }
 
@@ -135,28 +241,26 @@ impl Transport for Net<'_, '_> {
         let Some(Link { socket, phase }) = self.links.get(link.index()).copied() else {
             return Poll::Ready(Err(Error::NoSocket));
         };
-        let peer = tcp(self.sockets, socket);
-        let (next, answer) = match phase {
+        let next = match phase {
             // The reset of the old stream has one turn to go out: with it the old peer forgets the stream, without
             // it only after minutes.
-            Phase::Closed if peer.is_some_and(|socket| socket.remote_endpoint().is_some()) => {
-                (Phase::Idle, Poll::Pending)
+            Phase::Closed if tcp(self.sockets, socket).is_some_and(|old| old.remote_endpoint().is_some()) => {
+                Ok(Phase::Idle)
             }
-            Phase::Idle | Phase::Closed => match self.begin(socket, to) {
-                Ok(()) => (Phase::Opening, Poll::Pending),
-                Err(error) => (Phase::Idle, Poll::Ready(Err(error))),
-            },
-            Phase::Opening => match tcp(self.sockets, socket).map(|socket| socket.state()) {
-                Some(tcp::State::SynSent | tcp::State::SynReceived) => (Phase::Opening, Poll::Pending),
-                Some(tcp::State::Established | tcp::State::CloseWait) => (Phase::Open, Poll::Ready(Ok(()))),
-                _ => (Phase::Idle, Poll::Ready(Err(Error::Refused))),
-            },
-            Phase::Open => (Phase::Open, Poll::Ready(Ok(()))),
+            Phase::Idle | Phase::Closed => self.begin(socket, to),
+            #[cfg(feature = "dns")]
+            Phase::Naming(question) => self.named(socket, question, to),
+            Phase::Opening => self.opened(socket),
+            Phase::Open => Ok(Phase::Open),
         };
         if let Some(link) = self.links.get_mut(link.index()) {
-            link.phase = next;
+            link.phase = next.unwrap_or(Phase::Idle);
         }
-        answer
+        match next {
+            Ok(Phase::Open) => Poll::Ready(Ok(())),
+            Ok(_) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
+        }
     }
 
     fn send(&mut self, link: LinkId, bufs: &[&[u8]]) -> Poll<Result<usize, Error>> {
@@ -193,10 +297,19 @@ impl Transport for Net<'_, '_> {
 
     fn close(&mut self, link: LinkId) {
         let Some(link) = self.links.get_mut(link.index()) else { return };
-        if link.phase == Phase::Idle {
-            return;
+        match core::mem::replace(&mut link.phase, Phase::Closed) {
+            Phase::Idle => {
+                link.phase = Phase::Idle;
+                return;
+            }
+            #[cfg(feature = "dns")]
+            Phase::Naming(question) => {
+                if let Some(names) = self.common.names {
+                    question.forget(self.sockets, names);
+                }
+            }
+            _ => {}
         }
-        link.phase = Phase::Closed;
         if let Some(socket) = tcp(self.sockets, link.socket) {
             socket.abort();
         }
