@@ -1,4 +1,5 @@
 //! The documents name commands that exist: a promise whose check was renamed is a promise nobody checks.
+#![allow(clippy::expect_used, reason = "tests and their helpers")]
 use std::fs;
 use std::path::{Path, PathBuf};
 
