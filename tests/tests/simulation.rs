@@ -57,6 +57,13 @@ fn acks_zero_goes_on_by_itself() {
     all_well([213, 733].into_iter(), FIRST);
 }
 
+/// One partition took the next epoch while a batch of another was chosen to count on in the old one, behind batches
+/// that were in flight: it got in ahead of them, and its acknowledgement was taken for theirs.
+#[test]
+fn an_epoch_begins_before_batches_are_chosen() {
+    all_well([17691].into_iter(), Limit::NONE);
+}
+
 #[test]
 fn a_seed_is_the_same_history_every_time() {
     for seed in [7, 45, 98] {

@@ -11,7 +11,6 @@ use crate::connection::{Call, Lifecycle};
 use crate::defect::{self, Defect};
 use crate::error::DeliveryError;
 use crate::host::{Buf, Host, Slots};
-use crate::identity::Identity;
 use crate::record::Topic;
 use crate::time::{Instant, Millis};
 
@@ -124,6 +123,9 @@ impl<H: Host> Sender<'_, H> {
         if !core::mem::take(&mut self.spare_wanted) {
             // What waited for it is gone: another broker's turn.
             self.spare = Address::nowhere();
+        }
+        if any {
+            self.begin_epoch(append, now);
         }
         // Each link's walk begins where its last one stopped, and goes round once.
         for behind in [false, true].into_iter().filter(|_| any) {
@@ -244,15 +246,23 @@ impl<H: Host> Sender<'_, H> {
         }
     }
 
-    /// Whether the next batch of `slot` can be given a sequence: takes the next epoch if its partition needs one.
-    fn settle_sequence(&mut self, slot: u16) -> bool {
-        if let Some(partition) = self.slots.as_slice().get(usize::from(slot))
-            && self.generation.identity != Identity::Unneeded
-            && partition.sequence.needs_epoch(&self.generation)
-        {
-            self.generation.bump();
+    /// Takes the next epoch if the next batch of a marked link's partition needs one. Before any batch is chosen: one
+    /// that was to count on in the old epoch, behind others that are in flight, would be stamped under the new one.
+    fn begin_epoch(&mut self, append: &Accumulator<H>, now: Millis) {
+        if !self.is_idempotent() {
+            return;
         }
-        self.generation.identity.is_settled()
+        for slot in 0..self.slot_count() {
+            let Some(partition) = self.slots.as_slice().get(usize::from(slot)) else { return };
+            let (sequence, leader) = (&partition.sequence, partition.place.leader);
+            let marked = |index| self.link(index).is_some_and(|place| place.marked);
+            if sequence.needs_epoch(&self.generation)
+                && self.find_link(leader).is_some_and(marked)
+                && self.can(append, slot, now) != Can::Nothing
+            {
+                return self.generation.bump();
+            }
+        }
     }
 
     /// Puts the first batch of `slot` into the request of its link, if that takes one.
@@ -270,7 +280,7 @@ impl<H: Host> Sender<'_, H> {
         if !self.slots.as_slice().get(usize::from(slot)).is_some_and(|s| s.window.is_free_for(index)) {
             return;
         }
-        if self.can(append, slot, now) == Can::Nothing || !self.settle_sequence(slot) {
+        if self.can(append, slot, now) == Can::Nothing || !self.generation.identity.is_settled() {
             return;
         }
         let len = match in_request {
