@@ -77,9 +77,7 @@ mod hunt {
         let mut escaped = Vec::new();
         for defect in &defects {
             let begun = Instant::now();
-            defect::set(Some(*defect));
-            let caught = hunt(options);
-            defect::set(None);
+            let caught = catch(options, *defect);
             let (name, took) = (format!("{defect:?}"), begun.elapsed().as_secs_f64());
             match caught {
                 Some(failure) => println!(
@@ -108,9 +106,23 @@ mod hunt {
         escaped.is_empty()
     }
 
+    /// The first history that goes wrong with the defect, and only with it.
+    fn catch(options: &Options, defect: Defect) -> Option<Failure> {
+        let mut from = 0;
+        loop {
+            defect::set(Some(defect));
+            let failure = hunt(options, from);
+            defect::set(None);
+            let failure = failure?;
+            let Err(own) = sim::play(failure.seed, Limit::NONE) else { return Some(failure) };
+            println!("seed {} goes wrong without any defect: {}", own.seed, own.what);
+            from = failure.seed - options.first + 1;
+        }
+    }
+
     /// The first history that goes wrong: seeds are taken in order, so that threads make no difference.
-    fn hunt(options: &Options) -> Option<Failure> {
-        let (next, found) = (AtomicU64::new(0), AtomicBool::new(false));
+    fn hunt(options: &Options, from: u64) -> Option<Failure> {
+        let (next, found) = (AtomicU64::new(from), AtomicBool::new(false));
         let work = || loop {
             let n = next.fetch_add(1, Ordering::Relaxed);
             if n >= options.count || found.load(Ordering::Relaxed) {

@@ -91,6 +91,8 @@ pub(super) struct Scenario {
     pub(super) faults: u32,
     /// Records to try.
     pub(super) records: u64,
+    /// Bytes of a record's value, at most, with few exceptions.
+    pub(super) longest: u64,
     /// Mean µs between what the user does, and between faults.
     pub(super) pace: u64,
     pub(super) trouble: u64,
@@ -219,6 +221,7 @@ impl Scenario {
             release: if d.chance(600) { Release::V4_3 } else { d.pick(&old) },
             faults,
             records: d.pick(&[3, 10, 30, 60, 120]).min(limit.records),
+            longest: (memory.batch_bytes as u64).saturating_sub(61 + 30),
             pace: d.pick(&[20, 500, 5000, 30_000]),
             trouble: d.pick(&[2000, 20_000, 100_000]),
             latency: if slow {
@@ -234,7 +237,7 @@ impl Scenario {
             ends_by: d.pick(&[End::Flush, End::Flush, End::Close, End::Close, End::Abort]),
             start: d.pick(&[0, 1_000_000, ((1 << 32) - 700) * 1000, (1 << 31) * 1000 - 500_000, 77_777_777]),
         };
-        scenario.sharpen(limit.faults);
+        scenario.sharpen(limit);
         scenario
     }
 

@@ -1,18 +1,22 @@
-//! Every fourth history has conditions under which a rule that seldom matters is likely to: the deliberate defects
+//! Every second history has conditions under which a rule that seldom matters is likely to: the deliberate defects
 //! of the core (`cargo xtask sim --defects`) say which rules these are.
 use super::dice::Dice;
-use super::scenario::{Scenario, fault};
+use super::scenario::{Limit, Scenario, fault};
 use kurier_broker::Release;
 
 impl Scenario {
-    /// Makes a history harder in one way, or leaves it as it is. `faults` are those that are allowed.
-    pub(super) fn sharpen(&mut self, faults: u32) {
+    /// Makes a history harder in one way, or leaves it as it is, within what is allowed.
+    pub(super) fn sharpen(&mut self, limit: Limit) {
+        let faults = limit.faults;
         let d = &mut Dice::new(self.seed, 12);
         match d.below(8) {
             0 if self.idempotent => self.pipeline(d, faults),
             1 => self.wander(d, faults),
+            2 => self.doubt(d, faults),
+            3 => self.divide(d, faults),
             _ => {}
         }
+        self.records = self.records.min(limit.records);
     }
 
     /// Many small batches of few partitions in flight, of which some are refused, some lost and some both.
@@ -39,5 +43,33 @@ impl Scenario {
         }
         self.trouble = d.pick(&[500, 5000]);
         self.pace = d.pick(&[500, 5000]);
+    }
+
+    /// Answers are lost and errors leave open what was written, and some of the same batches are refused for good.
+    fn doubt(&mut self, d: &mut Dice, faults: u32) {
+        self.small(d);
+        self.in_flight = d.pick(&[1, 5]);
+        self.config = self.config.max_in_flight(self.in_flight).batch_size(d.pick(&[0, 200])).linger_ms(0);
+        self.faults = (d.pick(&[fault::SWALLOW, fault::ERROR]) | fault::FINAL) & faults;
+        self.pace = d.pick(&[500, 5000]);
+    }
+
+    /// Batches of several records, which are too large every now and then, with others behind them in flight.
+    fn divide(&mut self, d: &mut Dice, faults: u32) {
+        self.small(d);
+        self.in_flight = 5;
+        self.config = self.config.max_in_flight(5).batch_size(d.pick(&[200, 400])).linger_ms(0);
+        self.faults = (fault::LIMIT | d.pick(&[0, 0, fault::SWALLOW, fault::ERROR, fault::SLOW])) & faults;
+        self.latency = d.pick(&[(0, 500), (200, 2000)]);
+        self.trouble = d.pick(&[500, 2000, 5000]);
+        self.pace = d.pick(&[20, 500]);
+    }
+
+    /// Few partitions, and many records, of which a batch holds several.
+    fn small(&mut self, d: &mut Dice) {
+        self.longest = self.longest.min(16);
+        self.records = self.records.max(d.pick(&[30, 120]));
+        self.topics.truncate(1);
+        self.topics[0].1 = d.within(1, 2) as i32;
     }
 }

@@ -89,7 +89,6 @@ impl World {
         let home = (size.make)(scenario.config).map_err(|error| (Wrong::Broken, error.to_string()))?;
         let durable = !matches!(scenario.acks, Acks::Zero);
         let ordered = durable && scenario.in_flight == 1;
-        let longest = (size.batch_bytes as u64).saturating_sub(61 + 30);
         let mut world = Self {
             dice: Dice::new(seed, 2),
             home,
@@ -100,7 +99,14 @@ impl World {
                 Dice::new(seed, 4),
                 timeline.clone(),
             ),
-            oracle: Oracle::new(seed, longest, scenario.idempotent, ordered, durable, scenario.append_time),
+            oracle: Oracle::new(
+                seed,
+                scenario.longest,
+                scenario.idempotent,
+                ordered,
+                durable,
+                scenario.append_time,
+            ),
             user: User::default(),
             timeline,
             now: scenario.start,
