@@ -20,6 +20,8 @@ pub struct Sequence {
     stale: bool,
     /// A batch of that generation was acknowledged: from then on the broker holds others to their order.
     proven: bool,
+    /// Where the newest acknowledged batch ends in the log, capped; 0: nobody knows.
+    end: u32,
 }
 
 /// The producer's identity, and how often it has changed.
@@ -55,12 +57,12 @@ impl Generation {
 impl Sequence {
     /// Of a partition that was never written to under this identity.
     pub const fn new() -> Self {
-        Self { next: 0, generation: 0, stale: false, proven: false }
+        Self { next: 0, generation: 0, stale: false, proven: false, end: 0 }
     }
 
     /// Of a partition that may have been written to under the present identity, nobody knows how far.
     pub const fn forgotten(generation: u32) -> Self {
-        Self { next: 0, generation, stale: true, proven: false }
+        Self { next: 0, generation, stale: true, proven: false, end: 0 }
     }
 
     /// Whether batches were counted in this generation: forgetting the sequence then means a new epoch before the
@@ -74,14 +76,24 @@ impl Sequence {
         self.stale = true;
     }
 
-    /// A batch was acknowledged.
-    pub fn prove(&mut self) {
+    /// A batch was acknowledged, which ends at this offset, if it is known.
+    pub fn prove(&mut self, end: Option<i64>) {
         self.proven = true;
+        if let Some(end) = end {
+            self.end = capped(end);
+        }
     }
 
     /// The partition was made anew: its broker may know nothing of what was acknowledged.
     pub fn doubt(&mut self) {
         self.proven = false;
+        self.end = 0;
+    }
+
+    /// Whether a batch at `offset` lies too far ahead for a log that holds what was acknowledged and then `between`
+    /// further records: that log is gone, and the batch was taken for the first of a producer nobody knows.
+    pub fn is_in_another_log(&self, offset: i64, between: u32) -> bool {
+        capped(offset) < self.end.saturating_add(between)
     }
 
     /// Whether a batch was acknowledged since the epoch began: what the broker says of later ones then follows from
@@ -122,6 +134,11 @@ impl Sequence {
         }
         Some((id, epoch, base))
     }
+}
+
+/// Offsets that need more are not told apart: a log is made anew from 0 on.
+fn capped(offset: i64) -> u32 {
+    u32::try_from(offset.max(0)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -169,14 +186,31 @@ mod tests {
         let mut sequence = Sequence::new();
         assert!(sequence.stamp(&mut generation, 3).is_some());
         assert!(!sequence.may_pipeline(&generation));
-        sequence.prove();
+        sequence.prove(None);
         assert!(sequence.may_pipeline(&generation));
         sequence.doubt();
         assert!(!sequence.may_pipeline(&generation));
-        sequence.prove();
+        sequence.prove(None);
         sequence.break_off();
         assert!(sequence.stamp(&mut generation, 3).is_some());
         assert!(!sequence.may_pipeline(&generation), "a new epoch is proven anew");
+    }
+
+    #[test]
+    fn an_offset_tells_whether_the_log_is_still_the_same() {
+        let mut sequence = Sequence::new();
+        assert!(!sequence.is_in_another_log(0, 0));
+        sequence.prove(Some(10));
+        sequence.prove(None);
+        assert!(!sequence.is_in_another_log(10, 0));
+        assert!(!sequence.is_in_another_log(13, 3));
+        assert!(sequence.is_in_another_log(12, 3));
+        assert!(sequence.is_in_another_log(9, 0));
+        sequence.prove(Some(1 << 40));
+        assert!(!sequence.is_in_another_log((1 << 40) + 1, 5));
+        assert!(sequence.is_in_another_log(1000, 0));
+        sequence.doubt();
+        assert!(!sequence.is_in_another_log(0, 0));
     }
 
     #[test]

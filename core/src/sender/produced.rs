@@ -160,9 +160,11 @@ impl<H: Host> Sender<'_, H> {
         let Some(partition) = self.slots.as_mut_slice().get_mut(usize::from(slot)) else { return };
         let gap = partition.window.gap;
         let oldest = partition.window.iter().position(|b| b.meta().flags & flag::ACKED == 0) == Some(at);
+        let between = partition.window.in_doubt_before(at);
+        let in_turn = !partition.window.is_acked_behind(at);
         let Some(batch) = partition.window.get_mut(at) else { return };
         let (meta, bytes) = batch.parts();
-        let (topic, len) = (Topic(meta.topic), meta.sent_len());
+        let (topic, len, count) = (Topic(meta.topic), meta.sent_len(), meta.sent_count());
         meta.flags &= !flag::IN_FLIGHT;
         if verdict.maybe_written && !defect::on(Defect::MaybeErrorIsRefusal) {
             meta.flags |= flag::MAYBE;
@@ -183,12 +185,14 @@ impl<H: Host> Sender<'_, H> {
             }
             Action::Written | Action::Duplicate => {
                 let proven = partition.sequence.is_proven();
-                partition.sequence.prove();
                 let known = verdict.action == Action::Written && place.0 >= 0;
                 // Of a batch that it has already a broker tells the newest time in it, as if it had stamped it
                 // (`UnifiedLog`, duplicates of a producer): no record of it need have that time.
                 let echo = meta.attempts > 1 && place.1 == meta.builder.max_timestamp;
                 let place = if known { (place.0, if echo { -1 } else { place.1 }) } else { (-1, -1) };
+                let ordered = in_turn && known;
+                let anew = ordered && proven && partition.sequence.is_in_another_log(place.0, between);
+                partition.sequence.prove(ordered.then(|| place.0.saturating_add(i64::from(count))));
                 if !over && whole {
                     meta.flags |= flag::ACKED;
                     delivery::put_place(bytes, place.0, place.1);
@@ -215,7 +219,16 @@ impl<H: Host> Sender<'_, H> {
                 if gap && !failed_later && (whole || !over) {
                     partition.window.gap = false;
                 }
-                if idempotent && proven {
+                if idempotent && anew {
+                    // What is ahead of it can only be written behind it now.
+                    for ahead in 0..at {
+                        self.fail(
+                            slot,
+                            ahead,
+                            DeliveryError::Broker(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.0),
+                        );
+                    }
+                } else if idempotent && proven {
                     partition.window.settle_before(at);
                 }
             }

@@ -20,6 +20,7 @@
 //!
 //! Invariants: batches lie in order of creation; a batch in flight keeps its bytes, and its place, whatever
 //! becomes of it.
+use crate::batch::Meta;
 use crate::batch::meta::flag;
 use crate::defect::{self, Defect};
 use crate::host::Buf;
@@ -157,12 +158,21 @@ impl<B: Buf> Window<B> {
     pub(super) fn settle_before(&mut self, index: usize) {
         for batch in self.iter_mut().take(index) {
             let meta = batch.meta_mut();
-            let open = meta.flags & (flag::IN_FLIGHT | flag::ACKED | flag::FAILED) == 0;
-            let whole = !meta.has_rest() || meta.flags & flag::MAYBE_REST != 0;
-            if open && whole && meta.flags & flag::MAYBE != 0 {
+            if may_be_whole(meta) {
                 meta.flags |= flag::ACKED;
             }
         }
+    }
+
+    /// Records of what would be settled if the batch at `index` is in the log.
+    pub(super) fn in_doubt_before(&self, index: usize) -> u32 {
+        let open = self.iter().take(index).map(Buf::meta).filter(|meta| may_be_whole(meta));
+        open.fold(0, |sum, meta| meta.builder.count.saturating_add(sum))
+    }
+
+    /// Whether a batch behind `index` was acknowledged.
+    pub(super) fn is_acked_behind(&self, index: usize) -> bool {
+        self.iter().skip(index + 1).any(|batch| batch.meta().flags & flag::ACKED != 0)
     }
 
     /// Whether a batch goes in pieces: nothing new is sent before all of it is over.
@@ -232,6 +242,13 @@ impl<B: Buf> Window<B> {
             }
         }
     }
+}
+
+/// Whether all of a batch that is neither resolved nor in flight may have been written.
+const fn may_be_whole(meta: &Meta) -> bool {
+    let open = meta.flags & (flag::IN_FLIGHT | flag::ACKED | flag::FAILED) == 0;
+    let whole = !meta.has_rest() || meta.flags & flag::MAYBE_REST != 0;
+    open && whole && meta.flags & flag::MAYBE != 0
 }
 
 impl<B: Buf> Default for Window<B> {

@@ -1,7 +1,10 @@
 //! A broker that is started again remembers of a producer only its newest batch, and denies the older ones though it
 //! has them (OUT_OF_ORDER_SEQUENCE_NUMBER; seen on 4.3.1).
-use super::stage::{Seen, Stage, config};
-use kurier_broker::Fault;
+use super::stage::{NAME, Seen, Stage, config};
+use kurier_broker::{Fault, Release, Settings, TopicConfig};
+use kurier_core::error::Fate;
+use kurier_core::storage::Storage;
+use kurier_core::wire::ErrorCode;
 
 const PORT: i32 = 1;
 
@@ -71,4 +74,33 @@ fn when_each_batch_is_denied_all_are_stamped_anew() {
     stage.check();
     assert_eq!(stage.counts(), (6, 0, 0));
     assert!(stage.batches(0)[1..].iter().all(|(epoch, ..)| *epoch == 1));
+}
+
+/// A topic is deleted and made anew, which nothing says where topics have no ids. Of two batches on their way the first is
+/// refused, and the second taken, as the first of a producer nobody knows.
+#[test]
+fn an_acknowledgement_from_a_log_made_anew_says_nothing_of_earlier_batches_and_they_are_not_written_behind_it()
+ {
+    for error in [ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ErrorCode::NOT_ENOUGH_REPLICAS] {
+        let settings = Settings::release(Release::V3_9);
+        let mut stage = Stage::on(settings, Storage::<2, 4, 12, 1024>::new(), config().linger_ms(20), 1, 1);
+        stage.send(8);
+        stage.flush();
+        // No metadata is under way.
+        stage.turns(200);
+        stage.net.cluster.delete_topic(NAME);
+        stage.net.cluster.create_topic(NAME, 1, TopicConfig::default()).unwrap();
+        stage.inject(move |nth, _| (nth == 0).then(|| Fault::refuse(error).and_delay(5)));
+        let refused = stage.send(900);
+        let taken = stage.send(900);
+        stage.flush();
+        assert!(stage.told(taken).outcome.is_written());
+        let maybe = error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+        let fate = if maybe { Fate::MaybeWritten } else { Fate::NotWritten };
+        assert_eq!(stage.refusal(refused), (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, fate));
+        let last = stage.send(8);
+        stage.flush();
+        assert!(stage.told(last).outcome.is_written());
+        assert_eq!(stage.log(0), [(taken, 0), (last, 1)]);
+    }
 }

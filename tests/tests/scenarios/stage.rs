@@ -80,10 +80,21 @@ impl Stage {
         brokers: u16,
         partitions: i32,
     ) -> Self {
+        Self::on(Settings::default(), memory, config, brokers, partitions)
+    }
+
+    /// The same on brokers of another kind.
+    pub(crate) fn on<M: Memory + 'static>(
+        settings: Settings,
+        memory: M,
+        config: Config<'static>,
+        brokers: u16,
+        partitions: i32,
+    ) -> Self {
         let idempotent = config.check().unwrap().idempotence();
         let memory = Box::leak(Box::new(memory));
         let config = Box::leak(Box::new(config));
-        let mut net = ModelNet::new(Cluster::new(Settings::default()), brokers);
+        let mut net = ModelNet::new(Cluster::new(settings), brokers);
         net.cluster.create_topic(NAME, partitions, TopicConfig::default()).unwrap();
         let all: Vec<i32> = (1..=i32::from(brokers)).collect();
         for partition in 0..partitions {
