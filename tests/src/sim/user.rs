@@ -157,7 +157,7 @@ impl World {
 
     /// Takes up to `most` deliveries.
     pub(super) fn take(&mut self, most: usize) -> Result<(), Finding> {
-        let Self { home, oracle, user, timeline, net, scenario, .. } = self;
+        let Self { home, oracle, user, timeline, net, scenario, nudged, .. } = self;
         let long = scenario.patience * 1000;
         let calm = self.calm_since.filter(|since| self.now > since + long);
         let taken = home.with(|producer| {
@@ -180,6 +180,7 @@ impl World {
                     return Err((Wrong::Stuck, what));
                 }
                 oracle.told(&told, topic.unwrap_or(usize::MAX))?;
+                *nudged = false;
             }
             Ok(())
         });

@@ -67,7 +67,8 @@ pub(super) struct World {
     /// Since when nothing goes wrong any more, once that is so.
     pub(super) calm_since: Option<u64>,
     watch: Watch,
-    nudged: bool,
+    /// Polled for the buffers of what was taken.
+    pub(super) nudged: bool,
 }
 
 impl World {
@@ -195,6 +196,8 @@ impl World {
                 Stage::Storm => self.act()?,
                 _ => self.probe()?,
             }
+            // It may have polled in between.
+            self.touched = true;
         }
         let due = match self.wake {
             Wake::Now => true,
