@@ -16,8 +16,8 @@ enum State {
     Flying(usize),
     /// Refused, or its link was closed, at this moment.
     Waiting(u64),
-    /// Acknowledged.
-    Over,
+    /// Acknowledged, at this moment.
+    Over(u64),
 }
 
 #[derive(Debug, Clone)]
@@ -173,8 +173,8 @@ impl Wire {
         let waiting_since = match known.state {
             State::Flying(_) => return what("is written again before its answer was read"),
             // In a topic that was made anew it is not there.
-            State::Over if known.place != sent.place => known.written,
-            State::Over => return what("is written again, though it was acknowledged"),
+            State::Over(since) if known.place != sent.place => since,
+            State::Over(_) => return what("is written again, though it was acknowledged"),
             State::Waiting(since) => since,
         };
         for later in batches.iter().filter(|batch| batch.first > known.last) {
@@ -248,7 +248,7 @@ impl Wire {
                     // Acknowledged, or known to be there.
                     let over = matches!(error, 0 | 46);
                     self.moment += 1;
-                    let state = if over { State::Over } else { State::Waiting(self.moment) };
+                    let state = if over { State::Over(self.moment) } else { State::Waiting(self.moment) };
                     self.settle(sent, link, state, error == 45);
                 }
             }
