@@ -84,6 +84,9 @@ pub struct Link<T> {
     pub backing_off: bool,
     /// The broker asked for silence until then (KIP-219).
     pub throttled_until: Option<Millis>,
+    /// The silence that the answer being read asks for, in ms. It begins when all of that answer has come: what is damaged
+    /// gives itself no more time.
+    pub silence: u32,
     /// When it was last dialled or carried something; `None` if never, or too long ago to be compared.
     pub used: Option<Millis>,
     /// The request being written.
@@ -117,6 +120,7 @@ impl<T: Text> Link<T> {
             due: Millis(0),
             backing_off: false,
             throttled_until: None,
+            silence: 0,
             used: None,
             out: None,
             flushing: false,
@@ -215,6 +219,7 @@ impl<T: Text> Link<T> {
         self.awaits_flush = false;
         self.incoming = Incoming::new();
         self.throttled_until = None;
+        self.silence = 0;
     }
 }
 

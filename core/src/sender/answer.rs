@@ -140,7 +140,7 @@ impl<H: Host> Sender<'_, H> {
         match context {
             Context::None => {}
             Context::Versions { error, key, oldest, versions } => {
-                use api_versions::{API, response as r};
+                use api_versions::response as r;
                 let Item::Int { field, value } = *item else { return };
                 let number = i16::try_from(value).unwrap_or(0);
                 match field {
@@ -160,18 +160,18 @@ impl<H: Host> Sender<'_, H> {
                             _ => {}
                         }
                     }
-                    r::THROTTLE_TIME_MS => self.throttle(index, &API, 2, value, now),
+                    r::THROTTLE_TIME_MS => self.throttle(index, 2, value),
                     _ => {}
                 }
             }
             Context::Identity { error, id, epoch } => {
-                use init_producer_id::{API, response as r};
+                use init_producer_id::response as r;
                 let Item::Int { field, value } = *item else { return };
                 match field {
                     r::ERROR_CODE => *error = error_code(value),
                     r::PRODUCER_ID => *id = value,
                     r::PRODUCER_EPOCH => *epoch = i16::try_from(value).unwrap_or(-1),
-                    r::THROTTLE_TIME_MS => self.throttle(index, &API, 1, value, now),
+                    r::THROTTLE_TIME_MS => self.throttle(index, 1, value),
                     _ => {}
                 }
             }
@@ -181,18 +181,20 @@ impl<H: Host> Sender<'_, H> {
     }
 
     /// Takes note of a throttle time, if the answer's version is one whose throttle times count (KIP-219).
-    pub(super) fn throttle(
-        &mut self,
-        index: u16,
-        _api: &crate::wire::Api,
-        since: i16,
-        millis: i64,
-        now: Millis,
-    ) {
+    pub(super) fn throttle(&mut self, index: u16, since: i16, millis: i64) {
         let Ok(millis) = u32::try_from(millis) else { return };
         let Some(LinkSlot { link, .. }) = self.link_mut(index) else { return };
-        if millis > 0 && link.in_flight.front().is_some_and(|request| i16::from(request.version) >= since) {
-            link.throttle(now, millis.min(crate::config::MAX_MS));
+        if link.in_flight.front().is_some_and(|request| i16::from(request.version) >= since) {
+            link.silence = millis.min(crate::config::MAX_MS);
+        }
+    }
+
+    /// The answer that asked for silence is complete.
+    fn fall_silent(&mut self, index: u16, now: Millis) {
+        let Some(LinkSlot { link, .. }) = self.link_mut(index) else { return };
+        let millis = core::mem::take(&mut link.silence);
+        if millis > 0 {
+            link.throttle(now, millis);
             self.stats.throttle_ms += Count::from(millis);
             self.stats.throttle_max_ms = self.stats.throttle_max_ms.max(millis);
         }
@@ -203,6 +205,7 @@ impl<H: Host> Sender<'_, H> {
         if let Some(slot) = self.link_mut(index) {
             slot.link.used = Some(now);
         }
+        self.fall_silent(index, now);
         match context {
             Context::None => Ok(()),
             Context::Versions { error, versions, .. } => self.greeted(index, error, versions, now),

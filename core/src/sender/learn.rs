@@ -88,17 +88,17 @@ impl<H: Host> Sender<'_, H> {
                 l.count = i32::try_from(count).unwrap_or(0);
                 self.learn_topic(l);
             }
-            Item::Int { field, value } => self.learn_number(index, l, field, value, now),
+            Item::Int { field, value } => self.learn_number(index, l, field, value),
             Item::ElementEnd { field: r::BROKERS } => self.learn_broker(l, now),
             Item::ElementEnd { field: r::PARTITIONS } => self.learn_partition(l),
             _ => {}
         }
     }
 
-    fn learn_number(&mut self, index: u16, l: &mut Learning, field: u8, value: i64, now: Millis) {
+    fn learn_number(&mut self, index: u16, l: &mut Learning, field: u8, value: i64) {
         let number = i32::try_from(value).unwrap_or(-1);
         match field {
-            r::THROTTLE_TIME_MS => self.throttle(index, &crate::wire::metadata::API, 6, value, now),
+            r::THROTTLE_TIME_MS => self.throttle(index, 6, value),
             r::NODE_ID => {
                 l.any_broker = true;
                 l.node = number;

@@ -83,7 +83,7 @@ impl<H: Host> Sender<'_, H> {
                 }),
                 r::LEADER_ID => p.leader = int32(value),
                 r::LEADER_EPOCH => p.leader_epoch = int32(value),
-                r::THROTTLE_TIME_MS => self.throttle(index, &crate::wire::produce::API, 6, value, now),
+                r::THROTTLE_TIME_MS => self.throttle(index, 6, value),
                 r::NODE_ID => {
                     p.node = int32(value);
                     p.at = self.address_of(p.node);

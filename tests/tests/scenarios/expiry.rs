@@ -1,8 +1,9 @@
 //! `delivery.timeout.ms`, wherever a batch is by then, and what is said of it.
 use super::stage::{NAME, Stage, config};
-use kurier_broker::Fault;
+use kurier_broker::{Body, Fault, Release, RequestInfo, Settings};
 use kurier_core::config::Config;
 use kurier_core::error::{DeliveryError, Fate};
+use kurier_core::storage::Storage;
 use kurier_core::wire::ErrorCode;
 
 const TIMEOUT: u64 = 500;
@@ -128,4 +129,31 @@ fn the_time_runs_from_the_batchs_beginning_whatever_was_tried() {
     let outcome = stage.told(id).outcome;
     assert!(matches!(outcome.fate(), Fate::NotWritten | Fate::MaybeWritten));
     stage.check();
+}
+
+#[test]
+fn a_throttle_time_counts_when_its_whole_answer_has_come() {
+    // An hour, told at the beginning of an answer that never ends.
+    fn an_hour_and_no_end(frame: &mut Vec<u8>) {
+        frame[..4].copy_from_slice(&i32::MAX.to_be_bytes());
+        frame[8..12].copy_from_slice(&3_600_000_i32.to_be_bytes());
+        frame.truncate(20);
+    }
+    let mut stage = Stage::on(
+        Settings::release(Release::V2_1),
+        Storage::<2, 4, 12, 1024>::new(),
+        config().request_timeout_ms(300).delivery_timeout_ms(600),
+        1,
+        1,
+    );
+    let mut asked = 0;
+    stage.net.cluster.inject(move |request: &RequestInfo<'_>| {
+        asked += i32::from(matches!(request.body, Body::InitProducerId(_)));
+        let first = asked == 1 && matches!(request.body, Body::InitProducerId(_));
+        first.then(|| Fault::alter(an_hour_and_no_end))
+    });
+    let id = stage.send(8);
+    stage.flush();
+    assert!(stage.told(id).outcome.is_written());
+    assert_eq!(stage.stats().throttle_ms, 0);
 }
