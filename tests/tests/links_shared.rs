@@ -1,6 +1,6 @@
 //! Links that many brokers share: none is dialled, and nothing is asked for, without a pause.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)] // a test
-use kurier_core::config::Config;
+use kurier_core::config::{Config, MetadataRecovery};
 use kurier_core::record::Record;
 use kurier_core::storage::{Memory, Storage};
 use kurier_tests::scene::{SERVERS, Scene};
@@ -137,5 +137,25 @@ fn a_broker_that_is_up_again_is_not_kept_waiting_by_what_happened_weeks_ago() {
         }
         assert!(scene.flush(5_000), "stuck after {days} days");
         assert_eq!((scene.written, scene.lost()), (5, 0), "{days} days");
+    }
+}
+
+#[test]
+fn a_first_answer_that_breaks_off_is_asked_for_again_though_rebootstrap_is_off() {
+    for bytes in 0..30 {
+        let config = config().metadata_recovery(MetadataRecovery::None);
+        let mut scene = Scene::new(Storage::<2, 4, 4, 256>::new(), config, 1, 1);
+        let mut first = true;
+        scene.net.meddle(move |answer| {
+            let breaks = answer.asked.api == METADATA && std::mem::take(&mut first);
+            vec![if breaks {
+                answer.with(&answer.frame[answer.head()..][..bytes]).frame
+            } else {
+                answer.frame.clone()
+            }]
+        });
+        let topic = scene.lines();
+        scene.run(2000);
+        assert!(scene.producer.partitions(topic).is_some(), "nothing is asked any more after {bytes} bytes");
     }
 }

@@ -320,7 +320,8 @@ impl<H: Host> Sender<'_, H> {
         if let Some(chosen) = self.find_link(BOOTSTRAP) {
             return Some(chosen);
         }
-        let known = self.links.as_slice().iter().any(|slot| slot.link.node >= 0);
+        // One whose address never came, because the answer broke off, is as good as none.
+        let known = self.links.as_slice().iter().any(|slot| slot.link.node >= 0 && slot.link.has_endpoint());
         let never = self.config.metadata_recovery() == crate::config::MetadataRecovery::None;
         if (known && never) || self.bootstrap_at.is_some_and(|at| !at.reached(now)) {
             return None;
