@@ -11,10 +11,10 @@ use crate::config::Config;
 use crate::delivery::Told;
 use crate::error::{ConfigError, DeliveryError, SendError, TopicError};
 use crate::record::{Record, Ticket, Topic};
-use crate::sender::{Sender, Stats, Wake};
+use crate::sender::{Sender, Stats, Trouble, Wake};
 use crate::storage::{Fixed, LEAST_BATCH_BYTES, Memory};
 use crate::time::{Instant, Timestamp};
-use crate::transport::Transport;
+use crate::transport::{Endpoint, Transport};
 
 /// A point in the stream of records; see [`Producer::flush`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,6 +160,11 @@ impl Producer {
     /// Counters of what was done so far.
     pub const fn stats(&self) -> &Stats {
         self.send.stats()
+    }
+
+    /// Why a link was given up last, and where it led: for a device whose records do not get through.
+    pub fn trouble(&self) -> Option<(Trouble, Endpoint<'_>)> {
+        self.send.trouble()
     }
 
     /// Requests of every kind that were begun and not answered yet.

@@ -1,5 +1,6 @@
 //! What the scenarios, vector tests and real brokers share.
 pub mod chaos;
+pub mod device;
 pub mod load;
 pub mod meddler;
 pub mod messages;

@@ -9,6 +9,7 @@ mod chaos;
 mod coverage;
 mod defects;
 mod demo;
+mod firmware;
 mod fuzz;
 mod kafka;
 mod layers;
@@ -29,6 +30,7 @@ const COMMANDS: &[Command] = &[
     ("sim", sim::USAGE, sim::run),
     ("chaos", chaos::USAGE, chaos::run),
     ("bench", bench::USAGE, bench::run),
+    ("firmware", firmware::USAGE, firmware::run),
     ("size", size::USAGE, size::run),
     ("coverage", coverage::USAGE, coverage::run),
     ("layers", layers::USAGE, layers::run),

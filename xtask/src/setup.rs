@@ -27,12 +27,18 @@ pub(crate) fn debian(program: &str, package: &str) -> Result<(), Failure> {
     if sh::exists(program) { Ok(()) } else { Err(Failure(advice)) }
 }
 
-/// Makes sure that the core can be built for `target` and run by Node.
-pub(crate) fn node(target: &str) -> Result<(), Failure> {
+/// Makes sure that the compiler has the libraries of `target`.
+pub(crate) fn target(target: &str) -> Result<(), Failure> {
     let libraries = sh::output(sh::command("rustc").args(["--print", "target-libdir", "--target", target]))?;
     if !Path::new(libraries.trim()).is_dir() {
         sh::run(sh::command("rustup").args(["target", "add", target]))?;
     }
+    Ok(())
+}
+
+/// Makes sure that the core can be built for `target` and run by Node.
+pub(crate) fn node(target: &str) -> Result<(), Failure> {
+    self::target(target)?;
     debian("node", "nodejs")
 }
 

@@ -2,9 +2,10 @@
 //!
 //! Real Kafka is started once and handed to the test binaries; those that stop brokers start their own.
 use crate::arguments::Arguments;
-use crate::setup;
 use crate::sh::{self, Failure};
+use crate::{firmware, setup};
 use kurier_kafka::{Kafka, Options, Release};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
@@ -32,12 +33,24 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
     tally.suite("workspace", sh::cargo().args(["test", "--no-fail-fast", "--workspace"]));
     // Within the workspace the tests turn on a feature that a user's build does not have.
     tally.suite("core by itself", sh::cargo().args(["test", "--no-fail-fast", "--package", "kurier-core"]));
+    match firmware::image() {
+        Ok(image) => in_qemu(&mut tally, &image),
+        Err(failure) => tally.cannot("firmware in QEMU", &failure, in_ci),
+    }
     if quick {
         tally.skip("real Kafka", "--quick");
     } else if let Err(failure) = real_kafka(&mut tally, all_versions) {
         tally.cannot("real Kafka", &failure, in_ci);
     }
     tally.report()
+}
+
+/// The device's image against the model broker.
+fn in_qemu(tally: &mut Tally, image: &Path) {
+    let mut tests = sh::cargo();
+    tests.args(["test", "--no-fail-fast", "--package", "kurier-tests", "--features", "firmware"]);
+    tests.args(["--test", "firmware", "--", "--test-threads=2"]).env("KURIER_FIRMWARE", image);
+    tally.suite("firmware in QEMU", &mut tests);
 }
 
 fn real_kafka(tally: &mut Tally, all_versions: bool) -> Result<(), Failure> {
@@ -55,6 +68,21 @@ fn real_kafka(tally: &mut Tally, all_versions: bool) -> Result<(), Failure> {
         tests.env("KURIER_KAFKA_VERSIONS", Release::MATRIX.join(" "));
     }
     tally.suite("real Kafka", &mut tests);
+    // Where QEMU cannot run that was said before.
+    if let Ok(image) = firmware::image() {
+        let mut tests = sh::cargo();
+        tests.args(["test", "--no-fail-fast", "--package", "kurier-tests"]);
+        tests.args([
+            "--features",
+            "real-kafka,firmware",
+            "--test",
+            "real_firmware",
+            "--",
+            "--test-threads=2",
+        ]);
+        tests.env("KURIER_FIRMWARE", image);
+        tally.suite("firmware and real Kafka", &mut tests);
+    }
     Ok(())
 }
 

@@ -1,0 +1,63 @@
+//! What the device is told when it starts, as words `name=value`: here by semihosting, elsewhere out of its flash.
+
+/// How to say it.
+pub const USAGE: &str = "bootstrap=HOST:PORT topic=NAME [records=N] [every=MS] [linger=MS] [delivery=MS] [seed=N] [address=A.B.C.D]";
+
+/// What to send where.
+#[derive(Debug, Clone, Copy)]
+pub struct Arguments {
+    /// Host name or address of a broker.
+    pub host: &'static str,
+    /// Its port.
+    pub port: u16,
+    /// The topic.
+    pub topic: &'static str,
+    /// How many records to send before the end; 0 is without end.
+    pub records: u32,
+    /// Milliseconds from one sample to the next; 0 is as fast as there is room.
+    pub every: u32,
+    /// `linger.ms`.
+    pub linger: u32,
+    /// `delivery.timeout.ms`; 0 is Kafka's default.
+    pub delivery: u32,
+    /// Another one for each device; the boots are counted beside it.
+    pub seed: u32,
+    /// The device's own address, with 24 bits of network; without it DHCP is asked.
+    pub address: Option<smoltcp::wire::Ipv4Address>,
+}
+
+impl Arguments {
+    /// `None` if the words are not as [`USAGE`] says.
+    pub fn parse(line: &'static str) -> Option<Self> {
+        let mut parsed = Self {
+            host: "",
+            port: 0,
+            topic: "",
+            records: 0,
+            every: 0,
+            linger: 5,
+            delivery: 0,
+            seed: 1,
+            address: None,
+        };
+        // The first word is the program's name.
+        for word in line.split_ascii_whitespace().skip(1) {
+            let (name, value) = word.split_once('=')?;
+            match name {
+                "bootstrap" => {
+                    let (host, port) = value.rsplit_once(':')?;
+                    (parsed.host, parsed.port) = (host, port.parse().ok()?);
+                }
+                "topic" => parsed.topic = value,
+                "records" => parsed.records = value.parse().ok()?,
+                "every" => parsed.every = value.parse().ok()?,
+                "linger" => parsed.linger = value.parse().ok()?,
+                "delivery" => parsed.delivery = value.parse().ok()?,
+                "seed" => parsed.seed = value.parse().ok()?,
+                "address" => parsed.address = Some(value.parse().ok()?),
+                _ => return None,
+            }
+        }
+        (!parsed.host.is_empty() && !parsed.topic.is_empty()).then_some(parsed)
+    }
+}

@@ -1,0 +1,131 @@
+//! The network: an address by DHCP, names by DNS, and the producer's streams, all in statics.
+use crate::arguments::Arguments;
+use crate::board::Board;
+use crate::lan9118::{Lan9118, Traffic};
+use kurier_core::sender::Wake;
+use kurier_smoltcp::{Links, Net};
+use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet, SocketStorage};
+use smoltcp::socket::dhcpv4::{self, Event};
+use smoltcp::socket::dns::{self, DnsQuery};
+use smoltcp::socket::tcp;
+use smoltcp::time::Instant;
+use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr, Ipv4Address, Ipv4Cidr};
+use static_cell::{ConstStaticCell, StaticCell};
+
+/// Brokers at a time: the first parameter of the producer's storage.
+pub const LINKS: usize = 2;
+/// Bytes of each stream's buffers: what one write takes, and the window that a broker sees.
+const SEND: usize = 2048;
+const RECEIVE: usize = 1024;
+
+/// The network of the device.
+pub struct Network {
+    device: Lan9118,
+    interface: Interface,
+    sockets: SocketSet<'static>,
+    links: Links<LINKS>,
+    dhcp: Option<SocketHandle>,
+    dns: SocketHandle,
+}
+
+fn instant(micros: u64) -> Instant {
+    Instant::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
+}
+
+/// The TCP sockets of the links, in the set.
+fn streams(sockets: &mut SocketSet<'static>) -> [SocketHandle; LINKS] {
+    static BUFFERS: ConstStaticCell<[([u8; SEND], [u8; RECEIVE]); LINKS]> =
+        ConstStaticCell::new([([0; SEND], [0; RECEIVE]); LINKS]);
+    BUFFERS.take().each_mut().map(|(send, receive)| {
+        let (send, receive) =
+            (tcp::SocketBuffer::new(&mut send[..]), tcp::SocketBuffer::new(&mut receive[..]));
+        sockets.add(tcp::Socket::new(receive, send))
+    })
+}
+
+impl Network {
+    /// Starts the controller. `None` if there is none.
+    pub fn new(board: &mut Board, arguments: &Arguments) -> Option<Self> {
+        static STORAGE: StaticCell<[SocketStorage<'static>; LINKS + 2]> = StaticCell::new();
+        static QUERIES: StaticCell<[Option<DnsQuery>; LINKS]> = StaticCell::new();
+        let mut device = Lan9118::new(board)?;
+        let mut config = Config::new(EthernetAddress(device.address()?).into());
+        // A stream that begins as the last boot's did would be taken for it: other ports, other sequence numbers.
+        let seed = arguments.seed.wrapping_mul(1000).wrapping_add(board.boots());
+        config.random_seed = u64::from(seed);
+        let interface = Interface::new(config, &mut device, instant(board.micros()));
+        let mut sockets = SocketSet::new(&mut STORAGE.init([SocketStorage::EMPTY; LINKS + 2])[..]);
+        let streams = streams(&mut sockets);
+        let dns = sockets.add(dns::Socket::new(&[], &mut QUERIES.init([const { None }; LINKS])[..]));
+        let links = Links::new(streams, seed).with_dns(dns);
+        let mut network = Self { device, interface, sockets, links, dhcp: None, dns };
+        match arguments.address {
+            Some(address) => network.take_address(board, Ipv4Cidr::new(address, 24), None),
+            None => network.dhcp = Some(network.sockets.add(dhcpv4::Socket::new())),
+        }
+        Some(network)
+    }
+
+    /// Frames in, and what was queued out.
+    pub fn poll(&mut self, board: &Board, now: u64) {
+        self.interface.poll(instant(now), &mut self.device, &mut self.sockets);
+        let (Some(dhcp), was_up) = (self.dhcp, self.is_up()) else { return };
+        match self.sockets.get_mut::<dhcpv4::Socket<'_>>(dhcp).poll() {
+            None => {}
+            Some(Event::Configured(lease)) => {
+                let (address, router) = (lease.address, lease.router);
+                let mut servers = heapless::Vec::<IpAddress, 3>::new();
+                servers.extend(lease.dns_servers.iter().take(3).map(|server| IpAddress::Ipv4(*server)));
+                self.sockets.get_mut::<dns::Socket<'_>>(self.dns).update_servers(&servers);
+                self.take_address(board, address, router);
+            }
+            // Told at the start, too.
+            Some(Event::Deconfigured) if !was_up => {}
+            Some(Event::Deconfigured) => {
+                // Lost: streams without an address break, and are opened again when there is one.
+                board.say(format_args!("network: no lease"));
+                self.interface.update_ip_addrs(|addresses| addresses.clear());
+                self.interface.routes_mut().remove_default_ipv4_route();
+            }
+        }
+    }
+
+    fn take_address(&mut self, board: &Board, address: Ipv4Cidr, router: Option<Ipv4Address>) {
+        board.say(format_args!("network: {address}"));
+        self.interface.update_ip_addrs(|addresses| {
+            addresses.clear();
+            let _ = addresses.push(IpCidr::Ipv4(address));
+        });
+        match router {
+            // There is room for one: no other is ever set.
+            Some(router) => drop(self.interface.routes_mut().add_default_ipv4_route(router)),
+            None => drop(self.interface.routes_mut().remove_default_ipv4_route()),
+        }
+    }
+
+    /// Whether the device has an address.
+    pub fn is_up(&self) -> bool {
+        !self.interface.ip_addrs().is_empty()
+    }
+
+    /// The producer's transport, for one poll.
+    pub fn transport(&mut self) -> Net<'_, 'static> {
+        self.links.on(&mut self.interface, &mut self.sockets)
+    }
+
+    /// For how many microseconds there is nothing to do, if no frame comes.
+    pub fn sleep(&mut self, wake: Wake, now: u64) -> u64 {
+        let sleep = kurier_smoltcp::sleep(wake, &mut self.interface, &self.sockets, instant(now));
+        sleep.map_or(u64::MAX, |sleep| sleep.total_micros())
+    }
+
+    /// Whether a frame has come since the last poll.
+    pub fn has_frame(&self) -> bool {
+        self.device.has_frame()
+    }
+
+    /// Frames so far.
+    pub const fn traffic(&self) -> Traffic {
+        self.device.traffic()
+    }
+}

@@ -1,0 +1,182 @@
+//! The producer: its settings and memory, a record for each sample, and what became of them.
+//!
+//! When the storage is full, the newest sample is refused and counted; without a pace (`every=0`) it waits instead.
+use crate::arguments::Arguments;
+use crate::board::Board;
+use crate::lan9118::Traffic;
+use crate::network::{LINKS, Network};
+use crate::sample::sample;
+use kurier_core::config::Config;
+use kurier_core::error::{ConfigError, SendError};
+use kurier_core::producer::Producer;
+use kurier_core::record::{Header, Record, Topic};
+use kurier_core::sender::Wake;
+use kurier_core::storage::Storage;
+use kurier_core::time::Instant;
+use kurier_core::transport::Endpoint;
+use static_cell::{ConstStaticCell, StaticCell};
+
+/// Two links, four partitions, eight batches of 1 KB, two topics.
+type Memory = Storage<LINKS, 4, 8, 1024>;
+/// What this device has for it; more does not build.
+const _: () = assert!(Memory::BYTES <= 12 * 1024);
+
+/// Milliseconds between two reports while nothing is delivered.
+const REPORT_MS: u32 = 5000;
+
+/// The producer and its figures.
+pub struct Telemetry {
+    arguments: Arguments,
+    producer: Producer,
+    topic: Option<Topic>,
+    /// When the next sample is due, in microseconds.
+    due: u64,
+    started: u64,
+    reported: u64,
+    /// The last turn told what became of some record.
+    told: bool,
+    figures: Figures,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Figures {
+    sampled: u32,
+    sent: u32,
+    refused: u32,
+    acknowledged: u32,
+    failed: u32,
+}
+
+/// Whether all is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Not yet.
+    Going,
+    /// Every record has its outcome; well if each was acknowledged.
+    Over { well: bool },
+}
+
+/// CRC-32C out of a table of 1 KB.
+fn crc32c(crc: u32, bytes: &[u8]) -> u32 {
+    const TABLE: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
+    let mut digest = TABLE.digest_with_initial((!crc).reverse_bits());
+    digest.update(bytes);
+    digest.finalize()
+}
+
+impl Telemetry {
+    /// A producer in statics.
+    ///
+    /// # Errors
+    /// The settings are out of range.
+    pub fn new(arguments: &Arguments) -> Result<Self, ConfigError> {
+        static MEMORY: ConstStaticCell<Memory> = ConstStaticCell::new(Memory::new());
+        static SERVERS: StaticCell<[Endpoint<'static>; 1]> = StaticCell::new();
+        static CONFIG: StaticCell<Config<'static>> = StaticCell::new();
+        let servers = SERVERS.init([Endpoint { host: arguments.host, port: arguments.port }]);
+        let mut config = Config::new(servers)
+            .client_id("kurier-firmware")
+            .linger_ms(arguments.linger)
+            .seed(u64::from(arguments.seed));
+        if arguments.delivery > 0 {
+            config = config.delivery_timeout_ms(arguments.delivery);
+        }
+        let producer = Producer::new(MEMORY.take(), CONFIG.init(config), crc32c)?;
+        let figures = Figures::default();
+        let (due, started, reported, told) = (0, 0, 0, false);
+        Ok(Self { arguments: *arguments, producer, topic: None, due, started, reported, told, figures })
+    }
+
+    /// Takes a sample and hands it to the producer, if one is due and there is room.
+    pub fn sample(&mut self, board: &mut Board, traffic: Traffic, now: u64) {
+        let time = Instant::from_micros(now);
+        let Some(topic) = self.topic.or_else(|| self.producer.topic(self.arguments.topic, time).ok()) else {
+            return;
+        };
+        if self.topic.replace(topic).is_none() {
+            (self.started, self.reported, self.due) = (now, now, now);
+        }
+        while self.has_more() && self.due <= now {
+            let json = sample(board, traffic, self.figures.sampled, now);
+            // The key keeps a device's samples in one partition, in order.
+            let key = self.arguments.seed.to_be_bytes();
+            let headers = [Header { name: "source", value: Some(b"kurier-firmware") }];
+            let record = Record::value(json.as_bytes()).key(&key).headers(&headers);
+            match self.producer.send(topic, record, time) {
+                Ok(_) => self.figures.sent += 1,
+                Err(SendError::NotReady) => return,
+                Err(SendError::Full) if self.arguments.every == 0 => return,
+                Err(_) => self.figures.refused += 1,
+            }
+            self.figures.sampled += 1;
+            self.due += u64::from(self.arguments.every) * 1000;
+        }
+    }
+
+    fn has_more(&self) -> bool {
+        self.arguments.records == 0 || self.figures.sampled < self.arguments.records
+    }
+
+    /// Does what there is to do.
+    pub fn poll(&mut self, network: &mut Network, now: u64) -> Wake {
+        if !self.has_more() {
+            self.producer.flush();
+        }
+        self.producer.poll(Instant::from_micros(now), &mut network.transport())
+    }
+
+    /// In how many microseconds the next sample is due, if there is room for it.
+    pub fn next_sample(&self, now: u64) -> u64 {
+        if self.told {
+            // The buffers of what was told are free at the next poll.
+            return 0;
+        }
+        let known = self.topic.is_some_and(|topic| self.producer.partitions(topic).is_some());
+        if known && self.has_more() && (self.arguments.every > 0 || self.producer.free_buffers() > 0) {
+            self.due.saturating_sub(now)
+        } else {
+            u64::MAX
+        }
+    }
+
+    /// Tells what became of the records, and that nothing did.
+    pub fn report(&mut self, board: &Board, now: u64) -> Progress {
+        self.told = false;
+        while let Some(delivery) = self.producer.next_delivery() {
+            self.told = true;
+            if delivery.outcome.is_written() {
+                self.figures.acknowledged += delivery.count;
+            } else {
+                self.figures.failed += delivery.count;
+                board.say(format_args!("{} records: {}", delivery.count, delivery.outcome));
+            }
+            self.reported = now;
+        }
+        let open = self.figures.sent - self.figures.acknowledged - self.figures.failed;
+        if now.saturating_sub(self.reported) >= u64::from(REPORT_MS) * 1000 {
+            self.reported = now;
+            if let Some((trouble, at)) = self.producer.trouble() {
+                board.say(format_args!("trouble: {:?} at {}:{}", trouble.kind, at.host, at.port));
+            }
+            self.figures(board, now, open);
+        }
+        if self.has_more() || open > 0 {
+            return Progress::Going;
+        }
+        self.figures(board, now, open);
+        Progress::Over { well: self.figures.acknowledged == self.arguments.records }
+    }
+
+    fn figures(&self, board: &Board, now: u64, open: u32) {
+        let Figures { sent, refused, acknowledged, failed, .. } = self.figures;
+        let stats = self.producer.stats();
+        let (retries, opened, bytes) = (stats.retries, stats.connections_opened, stats.bytes);
+        let (ms, stack) = ((now - self.started) / 1000, board.stack_used());
+        board.say(format_args!(
+            "{{\"sent\":{sent},\"acknowledged\":{acknowledged},\"failed\":{failed},\"refused\":{refused},\
+             \"open\":{open},\"batch_bytes\":{bytes},\"retries\":{retries},\"connections\":{opened},\"ms\":{ms},\
+             \"stack\":{stack},\"sleeps\":{}}}",
+            board.sleeps
+        ));
+    }
+}

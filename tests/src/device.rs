@@ -1,0 +1,164 @@
+//! The firmware's image in QEMU: started with its words, listened to, cut off from the network, reset.
+//!
+//! Invariant: QEMU ends with its [`Device`], whatever the test does.
+use std::io::{self, BufRead, BufReader, Error, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// The Cortex-M3.
+pub const M3: &str = "mps2-an385";
+/// The Cortex-M4 and M7 that run the same image.
+pub const SISTERS: [&str; 2] = ["mps2-an386", "mps2-an500"];
+/// This machine's loopback, as the guest sees it.
+pub const HOST: &str = "10.0.2.2";
+
+/// A running image.
+#[derive(Debug)]
+pub struct Device {
+    qemu: Child,
+    lines: Receiver<String>,
+    monitor: PathBuf,
+    /// What it has said so far.
+    pub said: Vec<String>,
+}
+
+impl Device {
+    /// Starts the image that `KURIER_FIRMWARE` names on a machine; `words` are the image's arguments.
+    ///
+    /// # Errors
+    /// The variable is not set, or QEMU does not start.
+    pub fn start(machine: &str, words: &[&str]) -> io::Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let image = std::env::var_os("KURIER_FIRMWARE")
+            .ok_or_else(|| Error::other("KURIER_FIRMWARE names no image: run `cargo xtask test`"))?;
+        let name = format!("kurier-device-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let monitor = std::env::temp_dir().join(name);
+        let said: String = words.iter().map(|word| format!(",arg={word}")).collect();
+        let mut qemu = Command::new("qemu-system-arm");
+        qemu.args([
+            "-M",
+            machine,
+            "-display",
+            "none",
+            "-serial",
+            "none",
+            "-nic",
+            "user,model=lan9118,id=net0",
+        ]);
+        qemu.arg("-monitor").arg(format!("unix:{},server=on,wait=off", monitor.display()));
+        qemu.arg("-semihosting-config").arg(format!("enable=on,target=native,arg=kurier-firmware{said}"));
+        qemu.arg("-kernel").arg(image).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut qemu = qemu.spawn()?;
+        let (sender, lines) = channel();
+        if let Some(out) = qemu.stdout.take() {
+            std::thread::spawn(move || {
+                let lines = BufReader::new(out).lines().map_while(Result::ok);
+                lines.for_each(|line| drop(sender.send(line)));
+            });
+        }
+        Ok(Self { qemu, lines, monitor, said: Vec::new() })
+    }
+
+    /// Waits for a line that contains `part`, and gives it.
+    ///
+    /// # Errors
+    /// It ends, or the time runs out, before it says so; the error has all that it said.
+    pub fn wait_for(&mut self, part: &str, patience: Duration) -> io::Result<String> {
+        let until = Instant::now() + patience;
+        loop {
+            match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    self.said.push(line.clone());
+                    if line.contains(part) {
+                        return Ok(line);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    return Err(Error::other(format!("no `{part}` in {:#?}", self.said)));
+                }
+            }
+        }
+    }
+
+    /// Waits for its end; its exit status and its last figures.
+    ///
+    /// # Errors
+    /// It does not end in time, or says no figures.
+    pub fn end(mut self, patience: Duration) -> io::Result<(Option<i32>, Figures)> {
+        let until = Instant::now() + patience;
+        while let Ok(line) = self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            self.said.push(line);
+        }
+        let said = format!("{:#?}", self.said);
+        let status = loop {
+            match self.qemu.try_wait()? {
+                Some(status) => break status.code(),
+                None if Instant::now() > until => return Err(Error::other(format!("it goes on: {said}"))),
+                None => std::thread::sleep(Duration::from_millis(20)),
+            }
+        };
+        let figures = self.said.iter().rev().find_map(|line| serde_json::from_str(line).ok());
+        Ok((status, Figures(figures.ok_or_else(|| Error::other(format!("no figures: {said}")))?)))
+    }
+
+    /// Takes the network's cable out, or puts it in again.
+    ///
+    /// # Errors
+    /// QEMU's monitor does not answer.
+    pub fn set_link(&self, on: bool) -> io::Result<()> {
+        self.command(if on { "set_link net0 on" } else { "set_link net0 off" })
+    }
+
+    /// Presses the reset button.
+    ///
+    /// # Errors
+    /// QEMU's monitor does not answer.
+    pub fn reset(&self) -> io::Result<()> {
+        self.command("system_reset")
+    }
+
+    fn command(&self, line: &str) -> io::Result<()> {
+        let mut monitor = UnixStream::connect(&self.monitor)?;
+        monitor.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let prompt = |monitor: &mut UnixStream| {
+            let (mut seen, mut byte) = (Vec::new(), [0]);
+            while !seen.ends_with(b"(qemu) ") {
+                monitor.read_exact(&mut byte)?;
+                seen.push(byte[0]);
+            }
+            io::Result::Ok(())
+        };
+        prompt(&mut monitor)?;
+        monitor.write_all(format!("{line}\n").as_bytes())?;
+        prompt(&mut monitor)
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+        let _ = std::fs::remove_file(&self.monitor);
+    }
+}
+
+/// What an image counted.
+#[derive(Debug)]
+pub struct Figures(serde_json::Value);
+
+impl Figures {
+    /// One of them; those it has not said are `u64::MAX`.
+    pub fn of(&self, name: &str) -> u64 {
+        self.0.get(name).and_then(serde_json::Value::as_u64).unwrap_or(u64::MAX)
+    }
+}
+
+/// The number of a sample that the image took, by its record's value.
+pub fn number(value: &[u8]) -> Option<u64> {
+    serde_json::from_slice::<serde_json::Value>(value).ok()?.get("n")?.as_u64()
+}

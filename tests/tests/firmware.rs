@@ -1,0 +1,162 @@
+//! The device's image in QEMU against the model broker: the real driver, smoltcp, DHCP, and the producer as it is linked.
+#![cfg(feature = "firmware")]
+#![allow(clippy::unwrap_used, clippy::panic)] // a test
+use kurier_broker::{Server, ServerOptions, TopicConfig};
+use kurier_tests::device::{Device, HOST, M3, SISTERS, number};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The model broker, seen from the guest.
+struct Broker(Server);
+
+impl Broker {
+    fn start(listen: &str, partitions: i32) -> Self {
+        let advertised_host = Some(HOST.to_owned());
+        let options =
+            ServerOptions { listen: listen.to_owned(), advertised_host, ..ServerOptions::default() };
+        let server = Server::start(options).unwrap();
+        server.with(|cluster| cluster.create_topic("telemetry", partitions, TopicConfig::default()).unwrap());
+        Self(server)
+    }
+
+    fn bootstrap(&self) -> String {
+        format!("bootstrap={HOST}:{}", self.0.addresses()[0].port())
+    }
+
+    /// Starts an image that sends to it.
+    fn device(&self, machine: &str, words: &[&str]) -> Device {
+        let bootstrap = self.bootstrap();
+        Device::start(machine, &[&[bootstrap.as_str(), "topic=telemetry"], words].concat()).unwrap()
+    }
+
+    /// The samples of the image with this seed, in the order of the log.
+    fn samples(&self, seed: u32) -> Vec<u64> {
+        self.0.with(|cluster| {
+            let mut found = Vec::new();
+            for partition in 0..cluster.partitions("telemetry") {
+                let own = |record: &kurier_broker::Record<'_>| record.key == Some(&seed.to_be_bytes()[..]);
+                let records = cluster.records("telemetry", partition).filter(own);
+                found.extend(records.map(|record| number(record.value.unwrap()).unwrap()));
+            }
+            found
+        })
+    }
+}
+
+#[test]
+fn ten_thousand_records_are_acknowledged_and_in_the_log_once_each_in_order() {
+    let broker = Broker::start("127.0.0.1:0", 3);
+    let (status, figures) = broker.device(M3, &["records=10000", "seed=5"]).end(PATIENCE).unwrap();
+    assert_eq!((status, figures.of("acknowledged"), figures.of("failed")), (Some(0), 10_000, 0));
+    assert_eq!(broker.samples(5), (0..10_000).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_same_image_runs_on_its_sister_machines() {
+    let broker = Broker::start("127.0.0.1:0", 1);
+    for (seed, machine) in (10..).zip(SISTERS) {
+        let seed_word = format!("seed={seed}");
+        let (status, _) = broker.device(machine, &["records=500", &seed_word]).end(PATIENCE).unwrap();
+        assert_eq!(status, Some(0), "{machine}");
+        assert_eq!(broker.samples(seed), (0..500).collect::<Vec<_>>(), "{machine}");
+    }
+}
+
+#[test]
+fn four_devices_at_once_do_not_disturb_one_another() {
+    let broker = Broker::start("127.0.0.1:0", 2);
+    let start = |seed: u32| broker.device(M3, &["records=1000", &format!("seed={seed}")]);
+    let devices: Vec<_> = (1..=4).map(start).collect();
+    for (seed, device) in (1..).zip(devices) {
+        assert_eq!(device.end(PATIENCE).unwrap().0, Some(0));
+        assert_eq!(broker.samples(seed), (0..1000).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_cable_that_is_out_for_half_a_minute_costs_what_had_no_room_and_nothing_that_was_taken() {
+    let broker = Broker::start("127.0.0.1:0", 1);
+    let mut device = broker.device(M3, &["records=400", "every=100", "seed=3"]);
+    device.wait_for("network: ", PATIENCE).unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    device.set_link(false).unwrap();
+    std::thread::sleep(Duration::from_secs(30));
+    device.set_link(true).unwrap();
+    let (status, figures) = device.end(PATIENCE).unwrap();
+    assert_eq!(status, Some(1), "samples were refused, and it says so");
+    let (acknowledged, refused) = (figures.of("acknowledged"), figures.of("refused"));
+    assert_eq!((acknowledged + refused, figures.of("failed")), (400, 0));
+    assert!(refused > 100 && acknowledged > 100, "{figures:?}");
+    let samples = broker.samples(3);
+    assert_eq!(samples.len() as u64, acknowledged);
+    assert!(samples.is_sorted_by(|a, b| a < b), "in order, none twice");
+    assert!(samples.contains(&399), "the storage is of use again");
+}
+
+#[test]
+fn a_device_that_is_reset_in_the_middle_begins_anew_and_doubles_nothing() {
+    let broker = Broker::start("127.0.0.1:0", 1);
+    let mut device = broker.device(M3, &["records=300", "every=10", "seed=8"]);
+    device.wait_for("network: ", PATIENCE).unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    device.reset().unwrap();
+    assert_eq!(device.end(PATIENCE).unwrap().0, Some(0));
+    let samples = broker.samples(8);
+    let first = samples.len() - 300;
+    assert!(first > 0 && first < 300, "{first} samples before the reset");
+    assert_eq!(samples, (0..first as u64).chain(0..300).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_broker_that_comes_later_is_found_and_until_then_the_device_says_what_is_wrong() {
+    let port = kurier_tests::kafka::free_port().unwrap();
+    let bootstrap = format!("bootstrap={HOST}:{}", port.number());
+    let mut device = Device::start(M3, &[&bootstrap, "topic=telemetry", "records=50", "seed=2"]).unwrap();
+    let trouble = device.wait_for("trouble: ", PATIENCE).unwrap();
+    assert_eq!(trouble, format!("trouble: Unreachable at {HOST}:{}", port.number()));
+    let broker = Broker::start(&format!("127.0.0.1:{}", port.number()), 1);
+    assert_eq!(device.end(PATIENCE).unwrap().0, Some(0));
+    assert_eq!(broker.samples(2), (0..50).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_name_that_leads_nowhere_is_trouble_and_not_the_end() {
+    let mut device = Device::start(M3, &["bootstrap=no-such-host.invalid:9092", "topic=telemetry"]).unwrap();
+    for _ in 0..2 {
+        let trouble = device.wait_for("trouble: ", PATIENCE).unwrap();
+        assert_eq!(trouble, "trouble: Unreachable at no-such-host.invalid:9092");
+    }
+}
+
+#[test]
+fn a_cluster_of_fifty_thousand_partitions_fits_the_small_window() {
+    let broker = Broker::start("127.0.0.1:0", 100);
+    broker.0.with(|cluster| {
+        for n in 0..500 {
+            cluster.create_topic(&format!("other-{n}"), 100, TopicConfig::default()).unwrap();
+        }
+    });
+    let (status, _) = broker.device(M3, &["records=200", "seed=6"]).end(PATIENCE).unwrap();
+    assert_eq!(status, Some(0));
+    assert_eq!(broker.samples(6), (0..200).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_device_that_has_little_to_say_sleeps() {
+    let broker = Broker::start("127.0.0.1:0", 1);
+    let words = ["records=4", "every=2000", "linger=1000", "seed=4"];
+    let (status, figures) = broker.device(M3, &words).end(PATIENCE).unwrap();
+    assert_eq!(status, Some(0));
+    assert!(figures.of("sleeps") < 80, "woken {} times in seven seconds", figures.of("sleeps"));
+}
+
+#[test]
+fn words_that_cannot_be_read_end_it_with_how_to_say_them() {
+    for words in
+        [&["topic=t"][..], &["bootstrap=10.0.2.2", "topic=t"], &["bootstrap=a:1", "topic=t", "records=x"]]
+    {
+        let mut device = Device::start(M3, words).unwrap();
+        device.wait_for("bootstrap=HOST:PORT", PATIENCE).unwrap();
+    }
+}

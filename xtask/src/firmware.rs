@@ -1,0 +1,103 @@
+//! `cargo xtask firmware`: the real image, built for a Cortex-M3 and run by QEMU.
+use crate::arguments::Arguments;
+use crate::setup;
+use crate::sh::{self, Failure};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// How to use it.
+pub(crate) const USAGE: &str = "\
+firmware --bootstrap HOST:PORT --topic T [--records N] [--every MS] [--linger MS] [--seed N] [--machine M]
+                                        the device's image in QEMU, as the machine mps2-an385 (Cortex-M3),
+                                        mps2-an386 (M4) or mps2-an500 (M7); sends N records (1000; 0 is without end)
+                                        and prints what was acknowledged. HOST is seen from the guest: 10.0.2.2 is
+                                        this machine's loopback";
+
+const TARGET: &str = "thumbv7m-none-eabi";
+const MACHINES: &[&str] = &["mps2-an385", "mps2-an386", "mps2-an500"];
+
+/// Runs the command.
+pub(crate) fn run(given: &[String]) -> ExitCode {
+    match read(given) {
+        Ok((machine, words)) => sh::ended(image().and_then(|image| qemu(&machine, &words, &image))),
+        Err(code) => code,
+    }
+}
+
+/// The machine, and the words for the image.
+fn read(given: &[String]) -> Result<(String, Vec<String>), ExitCode> {
+    let mut arguments = Arguments::new(USAGE, given);
+    let machine = arguments.value::<String>("--machine")?.unwrap_or_else(|| MACHINES[0].to_owned());
+    let mut words = Vec::new();
+    for name in ["bootstrap", "topic"] {
+        match arguments.value::<String>(&format!("--{name}"))? {
+            Some(value) if !value.is_empty() && !value.contains(|c: char| c == ',' || c.is_whitespace()) => {
+                words.push(format!("{name}={value}"));
+            }
+            Some(value) => return Err(arguments.wrong(&format!("`{value}` is no value for --{name}"))),
+            None => return Err(arguments.wrong(&format!("--{name} is missing"))),
+        }
+    }
+    words.push(format!("records={}", arguments.value::<u32>("--records")?.unwrap_or(1000)));
+    for name in ["every", "linger", "seed"] {
+        if let Some(value) = arguments.value::<u32>(&format!("--{name}"))? {
+            words.push(format!("{name}={value}"));
+        }
+    }
+    if !MACHINES.contains(&machine.as_str()) {
+        return Err(arguments.wrong(&format!("machines are {}", MACHINES.join(", "))));
+    }
+    arguments.end()?;
+    Ok((machine, words))
+}
+
+/// Builds the image, and says where it is; installs what that and running it needs.
+pub(crate) fn image() -> Result<PathBuf, Failure> {
+    setup::target(TARGET)?;
+    setup::debian("qemu-system-arm", "qemu-system-arm")?;
+    let folder = sh::target().join("firmware-image");
+    let mut cargo = sh::cargo();
+    cargo.args(["build", "--quiet", "--locked", "--release", "--target", TARGET]);
+    cargo.args(["--manifest-path", "adapters/smoltcp/firmware/Cargo.toml", "--target-dir"]).arg(&folder);
+    sh::run(&mut cargo)?;
+    Ok(folder.join(TARGET).join("release").join("kurier-firmware"))
+}
+
+fn qemu(machine: &str, words: &[String], image: &std::path::Path) -> Result<(), Failure> {
+    let said: String = words.iter().map(|word| format!(",arg={word}")).collect();
+    let mut command = sh::command("qemu-system-arm");
+    command.args(["-M", machine, "-display", "none", "-monitor", "none", "-serial", "none"]);
+    command.args(["-nic", "user,model=lan9118", "-semihosting-config"]);
+    command.arg(format!("enable=on,target=native,arg=kurier-firmware{said}")).arg("-kernel").arg(image);
+    sh::run(&mut command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+
+    fn given(line: &str) -> Option<(String, Vec<String>)> {
+        read(&line.split(' ').map(str::to_owned).collect::<Vec<_>>()).ok()
+    }
+
+    #[test]
+    fn options_become_the_words_of_the_image() {
+        let (machine, words) = given("--bootstrap 10.0.2.2:9092 --topic=t --records 7 --every 5").unwrap();
+        assert_eq!(machine, "mps2-an385");
+        assert_eq!(words, ["bootstrap=10.0.2.2:9092", "topic=t", "records=7", "every=5"]);
+    }
+
+    #[test]
+    fn what_the_image_could_not_read_is_refused() {
+        for line in [
+            "--topic t",
+            "--bootstrap 10.0.2.2:9092",
+            "--bootstrap a:1 --topic a,arg=b",
+            "--bootstrap a:1 --topic t --machine z80",
+            "--bootstrap a:1 --topic t --records many",
+            "--bootstrap a:1 --topic t more",
+        ] {
+            assert!(given(line).is_none(), "{line}");
+        }
+    }
+}
