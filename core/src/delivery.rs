@@ -213,7 +213,9 @@ impl End {
 /// The ends of the earlier pieces of a batch, each with the index of its first record. The first lies last.
 fn ends(bytes: &[u8], count: u16) -> impl Iterator<Item = (u32, End)> + '_ {
     let mut from = 0_u32;
-    bytes.rchunks_exact(End::SIZE).take(usize::from(count)).map(move |field| {
+    // Arrays, since the length of chunks of a length that is a number is found by a division, which can panic.
+    let (_, fields) = bytes.as_rchunks::<{ End::SIZE }>();
+    fields.iter().rev().take(usize::from(count)).map(move |field| {
         let number = |at: usize| field.get(at..).and_then(|rest| rest.first_chunk()).copied();
         let end = End {
             count: u32_at(field, 0),

@@ -9,7 +9,8 @@ pub fn exponential(base_ms: u32, max_ms: u32, failures: u16, random: &mut Random
     // 80 % to 120 %, in 1024 steps. 64 bits hold any of these products.
     let jitter = u64::from(random.next_u32() >> 22);
     let per_mille = jitter.saturating_mul(400).div_ceil(1023).saturating_add(800);
-    let scaled = term.saturating_mul(per_mille) / 1000;
+    // Upwards: a backoff of a millisecond is none of nothing.
+    let scaled = term.saturating_mul(per_mille).div_ceil(1000);
     u32::try_from(scaled.min(max)).unwrap_or(u32::MAX)
 }
 
@@ -26,6 +27,9 @@ mod tests {
                 let wait = u64::from(exponential(100, 1000, failures, &mut random));
                 assert!(wait >= middle * 4 / 5 && wait <= (middle * 6 / 5).min(1000), "{failures}: {wait}");
             }
+        }
+        for _ in 0..100 {
+            assert!((1..=2).contains(&exponential(1, 2, 0, &mut random)), "never nothing");
         }
         assert_eq!(exponential(0, 0, 3, &mut random), 0);
         assert!((40..=50).contains(&exponential(50, 10, 0, &mut random)));

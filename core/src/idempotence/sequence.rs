@@ -6,8 +6,15 @@
 //!
 //! A broker that knows nothing of a producer takes any sequence for its first. So as long as no batch is
 //! acknowledged, they go one at a time: else a second one, sent before the first was refused, could be let in ahead of it.
+//! The same holds when a topic was made anew, and after a pause: brokers forget producers that write nothing
+//! (`producer.id.expiration.ms`).
 use crate::defect::{self, Defect};
 use crate::identity::Identity;
+use crate::time::Millis;
+
+/// How long an acknowledgement proves that the broker knows the producer, in ms. Brokers remember for a day unless
+/// told otherwise, and look for what they may forget every ten minutes; to be careful costs one round trip a pause.
+const PROOF_MS: u32 = 60_000;
 
 /// The sequence of one partition.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,6 +29,10 @@ pub struct Sequence {
     proven: bool,
     /// Where the newest acknowledged batch ends in the log, capped; 0: nobody knows.
     end: u32,
+    /// When the last one was.
+    proven_at: Millis,
+    /// What is in flight was sent before the partition was made anew, and proves nothing.
+    doubted: bool,
 }
 
 /// The producer's identity, and how often it has changed.
@@ -57,12 +68,20 @@ impl Generation {
 impl Sequence {
     /// Of a partition that was never written to under this identity.
     pub const fn new() -> Self {
-        Self { next: 0, generation: 0, stale: false, proven: false, end: 0 }
+        Self {
+            next: 0,
+            generation: 0,
+            stale: false,
+            proven: false,
+            proven_at: Millis(0),
+            doubted: false,
+            end: 0,
+        }
     }
 
     /// Of a partition that may have been written to under the present identity, nobody knows how far.
     pub const fn forgotten(generation: u32) -> Self {
-        Self { next: 0, generation, stale: true, proven: false, end: 0 }
+        Self { generation, stale: true, ..Self::new() }
     }
 
     /// Whether batches were counted in this generation: forgetting the sequence then means a new epoch before the
@@ -77,17 +96,40 @@ impl Sequence {
     }
 
     /// A batch was acknowledged, which ends at this offset, if it is known.
-    pub fn prove(&mut self, end: Option<i64>) {
+    pub fn prove(&mut self, end: Option<i64>, now: Millis) {
+        if self.doubted {
+            return;
+        }
         self.proven = true;
+        self.proven_at = now;
         if let Some(end) = end {
             self.end = capped(end);
         }
     }
 
-    /// The partition was made anew: its broker may know nothing of what was acknowledged.
-    pub fn doubt(&mut self) {
+    /// The partition was made anew: its broker may know nothing of what was acknowledged. If
+    /// batches are `in_flight`, their answers may still come from the old one.
+    pub fn doubt(&mut self, in_flight: bool) {
         self.proven = false;
         self.end = 0;
+        self.doubted = in_flight;
+    }
+
+    /// The partition may have been made anew, or may not: an offset tells.
+    pub fn suspect(&mut self, in_flight: bool) {
+        let end = self.end;
+        self.doubt(in_flight);
+        self.end = end;
+    }
+
+    /// Nothing is in flight any more: the next answer is to what is sent from here on.
+    pub fn settle(&mut self) {
+        self.doubted = false;
+    }
+
+    /// Time passes: a proof does not hold for ever.
+    pub fn age(&mut self, now: Millis) {
+        self.proven &= now.minus(self.proven_at.0).0 < PROOF_MS;
     }
 
     /// Whether a batch at `offset` lies too far ahead for a log that holds what was acknowledged and then `between`
@@ -100,6 +142,11 @@ impl Sequence {
     /// what it has.
     pub const fn is_proven(&self) -> bool {
         self.proven
+    }
+
+    /// Whether acknowledgements of this epoch tell how long its log was, even if it may be another one by now.
+    pub const fn has_measured(&self) -> bool {
+        self.proven || self.doubted
     }
 
     /// Whether a batch may be sent before the one ahead of it is acknowledged.
@@ -186,11 +233,11 @@ mod tests {
         let mut sequence = Sequence::new();
         assert!(sequence.stamp(&mut generation, 3).is_some());
         assert!(!sequence.may_pipeline(&generation));
-        sequence.prove(None);
+        sequence.prove(None, Millis(5));
         assert!(sequence.may_pipeline(&generation));
-        sequence.doubt();
+        sequence.doubt(false);
         assert!(!sequence.may_pipeline(&generation));
-        sequence.prove(None);
+        sequence.prove(None, Millis(5));
         sequence.break_off();
         assert!(sequence.stamp(&mut generation, 3).is_some());
         assert!(!sequence.may_pipeline(&generation), "a new epoch is proven anew");
@@ -200,17 +247,48 @@ mod tests {
     fn an_offset_tells_whether_the_log_is_still_the_same() {
         let mut sequence = Sequence::new();
         assert!(!sequence.is_in_another_log(0, 0));
-        sequence.prove(Some(10));
-        sequence.prove(None);
+        sequence.prove(Some(10), Millis(1));
+        sequence.prove(None, Millis(1));
         assert!(!sequence.is_in_another_log(10, 0));
         assert!(!sequence.is_in_another_log(13, 3));
         assert!(sequence.is_in_another_log(12, 3));
         assert!(sequence.is_in_another_log(9, 0));
-        sequence.prove(Some(1 << 40));
+        sequence.prove(Some(1 << 40), Millis(1));
         assert!(!sequence.is_in_another_log((1 << 40) + 1, 5));
         assert!(sequence.is_in_another_log(1000, 0));
-        sequence.doubt();
+        sequence.doubt(false);
         assert!(!sequence.is_in_another_log(0, 0));
+    }
+
+    #[test]
+    fn an_answer_to_what_was_sent_to_the_old_partition_proves_nothing_of_the_new_one() {
+        let mut generation = known();
+        let mut sequence = Sequence::new();
+        assert!(sequence.stamp(&mut generation, 3).is_some());
+        sequence.doubt(true);
+        sequence.prove(None, Millis(5));
+        assert!(!sequence.may_pipeline(&generation));
+        sequence.settle();
+        sequence.prove(None, Millis(6));
+        assert!(sequence.may_pipeline(&generation));
+    }
+
+    #[test]
+    fn a_proof_holds_for_a_minute_and_never_again() {
+        for at in [0, u32::MAX - 30_000, 1 << 31] {
+            let mut generation = known();
+            let mut sequence = Sequence::new();
+            assert!(sequence.stamp(&mut generation, 3).is_some());
+            let at = Millis(at);
+            sequence.prove(None, at);
+            sequence.age(at.plus(PROOF_MS - 1));
+            assert!(sequence.may_pipeline(&generation));
+            for later in [PROOF_MS, 1 << 31, u32::MAX] {
+                let mut sequence = sequence;
+                sequence.age(at.plus(later));
+                assert!(!sequence.may_pipeline(&generation), "{later} ms later");
+            }
+        }
     }
 
     #[test]

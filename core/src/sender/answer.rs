@@ -237,10 +237,13 @@ impl<H: Host> Sender<'_, H> {
         }
         link.versions = versions;
         link.state = Lifecycle::Up;
-        link.failures = 0;
+        // One that cannot be asked for metadata will be closed when it is to be, and is no success.
+        if versions.metadata >= 0 {
+            link.failures = 0;
+        }
         link.backing_off = false;
         link.used = Some(now);
-        if link.node == BOOTSTRAP {
+        if link.node == BOOTSTRAP && versions.metadata >= 0 {
             self.bootstrap_failures = 0;
         }
         self.trouble = None;

@@ -176,6 +176,7 @@ impl<H: Host> Sender<'_, H> {
         if window.first_unsent().is_none() {
             window.retry_at = None;
         }
+        place.sequence.settle();
         if window.close_gap() == GapStep::Restamp {
             window.unstamp();
             window.gap = false;

@@ -198,9 +198,19 @@ impl<H: Host> Sender<'_, H> {
         if anew && !defect::on(Defect::NewLifeNotNoticed) {
             for slot in self.slots.as_mut_slice().iter_mut().filter(|slot| slot.place.topic == topic.0) {
                 slot.place.forget_leader();
-                slot.sequence.doubt();
+                slot.sequence.doubt(slot.window.in_flight() > 0);
             }
             self.break_links_naming(topic);
+        }
+    }
+
+    /// A leader does not know the partition. Where topics have no ids (brokers before 2.8) nothing else tells that the
+    /// topic was deleted, and made anew with epochs that begin again.
+    pub(super) fn doubt_topic(&mut self, slot: u16) {
+        let Some(partition) = self.slots.as_mut_slice().get_mut(usize::from(slot)) else { return };
+        partition.sequence.suspect(partition.window.in_flight() > 0);
+        if self.topics.known(Topic(partition.place.topic)).is_some_and(|known| known.id == [0; 16]) {
+            partition.place.leader_epoch = -1;
         }
     }
 

@@ -377,6 +377,7 @@ impl<H: Host> Sender<'_, H> {
             link.used = link.used.filter(|_| link.unused_for(now) <= MAX_MS);
         }
         for slot in self.slots.as_mut_slice() {
+            slot.sequence.age(now);
             if slot.window.retry_at.is_some_and(|at| at.reached(now)) {
                 slot.window.retry_at = None;
                 slot.window.hurried = false;

@@ -184,7 +184,7 @@ impl<H: Host> Sender<'_, H> {
                 meta.flags |= flag::ACKED;
             }
             Action::Written | Action::Duplicate => {
-                let proven = partition.sequence.is_proven();
+                let proven = partition.sequence.has_measured();
                 let known = verdict.action == Action::Written && place.0 >= 0;
                 // Of a batch that it has already a broker tells the newest time in it, as if it had stamped it
                 // (`UnifiedLog`, duplicates of a producer): no record of it need have that time.
@@ -192,7 +192,7 @@ impl<H: Host> Sender<'_, H> {
                 let place = if known { (place.0, if echo { -1 } else { place.1 }) } else { (-1, -1) };
                 let ordered = in_turn && known;
                 let anew = ordered && proven && partition.sequence.is_in_another_log(place.0, between);
-                partition.sequence.prove(ordered.then(|| place.0.saturating_add(i64::from(count))));
+                partition.sequence.prove(ordered.then(|| place.0.saturating_add(i64::from(count))), now);
                 if !over && whole {
                     meta.flags |= flag::ACKED;
                     delivery::put_place(bytes, place.0, place.1);
@@ -237,6 +237,9 @@ impl<H: Host> Sender<'_, H> {
             Action::RetryElsewhere => {
                 if !defect::on(Defect::LeaderNotLookedFor) {
                     self.refresh.need();
+                }
+                if error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION {
+                    self.doubt_topic(slot);
                 }
                 self.retry(slot, at, DeliveryError::Broker(error.0), now);
             }
