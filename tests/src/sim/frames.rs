@@ -75,6 +75,7 @@ pub(super) struct Sent {
 /// A request as far as it matters here.
 #[derive(Debug, Default)]
 pub(super) struct Request {
+    pub(super) api: i64,
     pub(super) correlation: i64,
     pub(super) version: i64,
     /// `None` unless it is a Produce request.
@@ -87,7 +88,7 @@ pub(super) fn request(frame: &[u8]) -> Option<Request> {
     let (api, version, correlation) = (r.number(2)?, r.number(2)?, r.number(4)?);
     r.text(false)?;
     if api != 0 {
-        return Some(Request { correlation, version, batches: None });
+        return Some(Request { api, correlation, version, batches: None });
     }
     let flexible = version >= 9;
     r.tags(flexible)?;
@@ -107,7 +108,7 @@ pub(super) fn request(frame: &[u8]) -> Option<Request> {
     }
     // Nothing is answered.
     let batches = if acks == 0 { None } else { Some(batches) };
-    Some(Request { correlation, version, batches })
+    Some(Request { api, correlation, version, batches })
 }
 
 fn topic<'b>(r: &mut Reader<'b>, version: i64) -> Option<&'b [u8]> {
@@ -149,7 +150,21 @@ pub(super) fn answer(frame: &[u8], version: i64, whole: bool) -> Option<Vec<Said
     }
 }
 
-fn read_answer(r: &mut Reader<'_>, version: i64, said: &mut Vec<Said>) -> Option<()> {
+/// For how many ms an answer asks for silence on its link (KIP-219), of versions in which that is the client's business.
+pub(super) fn throttle(frame: &[u8], api: i64, version: i64) -> u64 {
+    let r = &mut Reader(frame);
+    let ms = match api {
+        0 if version >= 6 => read_answer(r, version, &mut Vec::new()),
+        // Metadata and InitProducerId begin with it.
+        3 if version >= 6 => r.tags(version >= 9).and_then(|()| r.number(4)),
+        22 if version >= 1 => r.tags(version >= 2).and_then(|()| r.number(4)),
+        _ => None,
+    };
+    ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0)
+}
+
+/// Answers the throttle time.
+fn read_answer(r: &mut Reader<'_>, version: i64, said: &mut Vec<Said>) -> Option<i64> {
     let flexible = version >= 9;
     r.tags(flexible)?;
     for _ in 0..r.len(4, flexible)?? {
@@ -171,6 +186,5 @@ fn read_answer(r: &mut Reader<'_>, version: i64, said: &mut Vec<Said>) -> Option
         }
         r.tags(flexible)?;
     }
-    r.number(4)?;
-    Some(())
+    r.number(4)
 }

@@ -451,7 +451,7 @@ impl Transport for Net {
             self.breach = Some("nothing is sent".to_owned());
         }
         if let Some(wire) = &mut self.wire {
-            wire.tries(link.index());
+            wire.tries(link.index(), now);
         }
         let Some(stream) = self.stream(link, "send") else { return Poll::Ready(Err(ErrorKind::Other)) };
         if stream.end <= now {
@@ -465,7 +465,7 @@ impl Transport for Net {
         let piece = if piece > 4096 { usize::MAX } else { piece as usize };
         let taken: Vec<u8> = bufs.iter().flat_map(|buf| buf.iter().copied()).take(free.min(piece)).collect();
         let count = taken.len();
-        let seen = self.wire.as_mut().map_or(Ok(()), |wire| wire.wrote(link.index(), &taken));
+        let seen = self.wire.as_mut().map_or(Ok(()), |wire| wire.wrote(link.index(), &taken, now));
         let Some(Some(stream)) = self.links.get_mut(link.index()) else { return Poll::Pending };
         stream.up.push(taken, now + delay);
         stream.flush_at = now + hold;
@@ -508,7 +508,7 @@ impl Transport for Net {
             *slot = byte;
         }
         if let Some(wire) = &mut self.wire {
-            wire.read(link.index(), buf.get(..count).unwrap_or_default());
+            wire.read(link.index(), buf.get(..count).unwrap_or_default(), now);
         }
         self.progress += 1;
         Poll::Ready(Ok(count))

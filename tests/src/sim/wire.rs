@@ -5,8 +5,9 @@
 //! closed, and nothing behind it is in flight any more; and once it waits to be written again, nothing behind it is
 //! written before. Except for questions: once a broker has said of a batch that its sequence does not follow on, those
 //! behind it in the same epoch may be written again with the stamps they had, the newest first, to learn what the broker
-//! has. All that is in flight is on one link. A sequence is not given to other records in the same epoch.
-use super::frames::{self, Place, Sent};
+//! has. All that is in flight is on one link. A sequence is not given to other records in the same epoch. A link whose
+//! broker has asked for silence carries no new batches before that is over.
+use super::frames::{self, Place, Request, Sent};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Where a batch is, as its producer knows it.
@@ -44,7 +45,12 @@ struct Tap {
     down: Vec<u8>,
     /// When writing the frame in `up` was first tried; 0 if it was not.
     tried: u64,
-    asked: VecDeque<(i64, i64, Option<Vec<Sent>>)>,
+    /// That was while the broker had asked for silence, until this moment (ms).
+    early: bool,
+    silent_until: u64,
+    /// When the first byte of what is in `down` came, in ms.
+    came: u64,
+    asked: VecDeque<Request>,
     /// Verdicts of the answer in `down` that were taken.
     taken: usize,
     /// What came is damaged; the rest is not looked at.
@@ -93,18 +99,19 @@ impl Wire {
         &mut self.taps[link]
     }
 
-    /// The producer tries to write.
-    pub(super) fn tries(&mut self, link: usize) {
+    /// The producer tries to write, at `now` µs.
+    pub(super) fn tries(&mut self, link: usize, now: u64) {
         self.moment += 1;
         let moment = self.moment;
         let tap = self.tap(link);
         if tap.tried == 0 {
             tap.tried = moment;
+            tap.early = now / 1000 < tap.silent_until;
         }
     }
 
-    /// It has written so much.
-    pub(super) fn wrote(&mut self, link: usize, bytes: &[u8]) -> Result<(), String> {
+    /// It has written so much, at `now` µs.
+    pub(super) fn wrote(&mut self, link: usize, bytes: &[u8], now: u64) -> Result<(), String> {
         self.tap(link).up.extend_from_slice(bytes);
         loop {
             let tap = self.tap(link);
@@ -115,18 +122,25 @@ impl Wire {
             tap.up.drain(..size + 4);
             let tried = std::mem::take(&mut tap.tried);
             let Some(request) = request else { return Err("a request cannot be read".to_owned()) };
+            // Questions may have been begun, and not tried, when they learned of it.
+            if tap.early && request.batches.is_some() {
+                return Err(format!(
+                    "batches are written to link {link} although its broker asked for silence until {} ms",
+                    tap.silent_until
+                ));
+            }
             for batch in request.batches.iter().flatten() {
                 self.send(link, tried, batch)?;
             }
             let in_flight = self.in_flight;
             let tap = self.tap(link);
-            tap.asked.push_back((request.correlation, request.version, request.batches));
-            let flying = tap.asked.iter().filter(|(_, _, batches)| batches.is_some()).count();
+            tap.asked.push_back(request);
+            let flying = tap.asked.iter().filter(|request| request.batches.is_some()).count();
             if flying > in_flight {
                 return Err(format!("{flying} requests in flight on link {link}, {in_flight} are allowed"));
             }
             if !tap.up.is_empty() {
-                self.tries(link);
+                self.tries(link, now);
             }
         }
         Ok(())
@@ -204,11 +218,14 @@ impl Wire {
         Ok(())
     }
 
-    /// The producer has read so much.
-    pub(super) fn read(&mut self, link: usize, bytes: &[u8]) {
+    /// The producer has read so much, at `now` µs.
+    pub(super) fn read(&mut self, link: usize, bytes: &[u8], now: u64) {
         let tap = self.tap(link);
         if tap.damaged {
             return;
+        }
+        if tap.down.is_empty() {
+            tap.came = now / 1000;
         }
         tap.down.extend_from_slice(bytes);
         loop {
@@ -218,7 +235,7 @@ impl Wire {
                 tap.damaged = true;
                 return;
             };
-            let (Some((correlation, rest)), Some((expected, version, batches))) =
+            let (Some((correlation, rest)), Some(Request { api, correlation: expected, version, batches })) =
                 (rest.split_first_chunk(), tap.asked.front())
             else {
                 return;
@@ -239,6 +256,10 @@ impl Wire {
             let batches = batches.clone().unwrap_or_default();
             tap.taken = said.len();
             if whole {
+                // Counted from the first byte on: the field may have come before the last one.
+                let until = tap.came + frames::throttle(body, *api, *version);
+                tap.silent_until = tap.silent_until.max(until);
+                tap.came = now / 1000;
                 tap.down.drain(..size + 4);
                 tap.asked.pop_front();
                 tap.taken = 0;
