@@ -7,6 +7,7 @@ use super::stats::Count;
 use super::{Sender, links::Address, slot::END};
 use crate::accumulator::{Accumulator, Head};
 use crate::batch::meta::flag;
+use crate::connection::link::NOBODY;
 use crate::connection::{Call, Lifecycle};
 use crate::defect::{self, Defect};
 use crate::error::DeliveryError;
@@ -121,7 +122,8 @@ impl<H: Host> Sender<'_, H> {
             any |= self.mark(append, slot, now, max_in_flight);
         }
         if !core::mem::take(&mut self.spare_wanted) {
-            // What waited for it is gone: another broker's turn.
+            // What waited for it is gone: another broker's turn, which may wait for it since.
+            self.more |= self.spare.node != NOBODY;
             self.spare = Address::nowhere();
         }
         if any {
