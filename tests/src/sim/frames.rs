@@ -158,9 +158,23 @@ pub(super) fn throttle(frame: &[u8], api: i64, version: i64) -> u64 {
         // Metadata and InitProducerId begin with it.
         3 if version >= 6 => r.tags(version >= 9).and_then(|()| r.number(4)),
         22 if version >= 1 => r.tags(version >= 2).and_then(|()| r.number(4)),
+        18 if version >= 2 => read_versions(r, version),
         _ => None,
     };
     ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0)
+}
+
+/// Answers the throttle time, unless the broker did not know the version and answered in another.
+fn read_versions(r: &mut Reader<'_>, version: i64) -> Option<i64> {
+    let flexible = version >= 3;
+    if r.number(2)? != 0 {
+        return None;
+    }
+    for _ in 0..r.len(4, flexible)?? {
+        r.take(6)?;
+        r.tags(flexible)?;
+    }
+    r.number(4)
 }
 
 /// Answers the throttle time.

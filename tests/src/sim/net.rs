@@ -319,6 +319,15 @@ impl Net {
         !self.orphans.is_empty() || self.links.iter().flatten().any(|stream| !stream.up.is_empty())
     }
 
+    /// Whether the producer waits for nobody but itself; `None` where that cannot be told.
+    pub(super) fn is_quiet(&self) -> Option<bool> {
+        let idle = |s: &Stream| {
+            matches!(s.phase, Phase::Open) && !(s.wants.send || s.wants.flush) && s.inbox.is_empty()
+        };
+        let quiet = self.wire.as_ref()?.is_quiet(self.now);
+        Some(quiet && self.links.iter().flatten().all(idle))
+    }
+
     /// The producer is gone: its links are closed, and what it wrote may still arrive.
     pub(super) fn crash(&mut self) {
         for index in 0..self.links.len() {

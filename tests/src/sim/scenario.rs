@@ -81,6 +81,8 @@ pub(super) struct Scenario {
     pub(super) in_flight: u32,
     /// ms, for how long progress may take.
     pub(super) patience: u64,
+    /// ms, which a producer that waits for nobody may do nothing, while there is something to do: all of its backoffs.
+    pub(super) pause: u64,
     pub(super) brokers: u16,
     pub(super) replication: usize,
     pub(super) topics: Vec<(&'static str, i32)>,
@@ -213,6 +215,8 @@ impl Scenario {
             idempotent,
             in_flight,
             patience: patience * 6 + 10_000,
+            // A jitter of a fifth.
+            pause: u64::from(linger + (retry.max(retry_max) + dial.max(dial_max)) * 6 / 5 + 10),
             brokers,
             replication: (d.within(1, 3) as usize).max(if faults & fault::LAG != 0 { 2 } else { 1 }),
             topics,

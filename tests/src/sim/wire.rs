@@ -48,6 +48,8 @@ struct Tap {
     /// That was while the broker had asked for silence, until this moment (ms).
     early: bool,
     silent_until: u64,
+    /// The same, counted from the last byte of the answer on.
+    quiet_until: u64,
     /// When the first byte of what is in `down` came, in ms.
     came: u64,
     asked: VecDeque<Request>,
@@ -257,8 +259,9 @@ impl Wire {
             tap.taken = said.len();
             if whole {
                 // Counted from the first byte on: the field may have come before the last one.
-                let until = tap.came + frames::throttle(body, *api, *version);
-                tap.silent_until = tap.silent_until.max(until);
+                let silence = frames::throttle(body, *api, *version);
+                tap.silent_until = tap.silent_until.max(tap.came + silence);
+                tap.quiet_until = tap.quiet_until.max(now / 1000 + silence);
                 tap.came = now / 1000;
                 tap.down.drain(..size + 4);
                 tap.asked.pop_front();
@@ -277,6 +280,11 @@ impl Wire {
                 return;
             }
         }
+    }
+
+    /// Whether nothing is being written, waits for its answer or has to wait for a broker's silence to end, at `now` µs.
+    pub(super) fn is_quiet(&self, now: u64) -> bool {
+        self.taps.iter().all(|tap| tap.up.is_empty() && tap.asked.is_empty() && tap.quiet_until <= now / 1000)
     }
 
     fn settle(&mut self, sent: &Sent, link: usize, state: State, denied: bool) {

@@ -69,6 +69,8 @@ pub(super) struct World {
     watch: Watch,
     /// Polled for the buffers of what was taken.
     pub(super) nudged: bool,
+    /// Since when the producer, with batches to deliver, waits for nobody but itself.
+    quiet_since: Option<u64>,
 }
 
 impl World {
@@ -126,6 +128,7 @@ impl World {
             calm_since: None,
             watch,
             nudged: false,
+            quiet_since: None,
             scenario,
         };
         world.trouble_at += world.dice.around(world.scenario.trouble);
@@ -187,8 +190,13 @@ impl World {
     fn step(&mut self) -> Result<bool, Finding> {
         self.net.advance(self.now);
         if self.trouble_at <= self.now {
+            let before = self.now;
             self.trouble()?;
             self.net.advance(self.now);
+            // A clock that jumps is nobody's pause.
+            if self.now > before {
+                self.quiet_since = None;
+            }
         }
         if self.user_at <= self.now {
             self.touched = true;
@@ -222,7 +230,8 @@ impl World {
         self.wake = wake;
         let idle = !touched && before == (self.net.progress, self.now) && matches!(wake, Wake::Now);
         let late = matches!(wake, Wake::At(at) if at <= now);
-        self.count_idle(!touched && before.0 == self.net.progress)?;
+        let nothing = !touched && before.0 == self.net.progress;
+        self.count_idle(nothing)?;
         self.idle_polls = if idle || late { self.idle_polls + 1 } else { 0 };
         if self.idle_polls > HOT {
             return Err((Wrong::Stuck, format!("a busy loop: {}", self.state())));
@@ -232,7 +241,7 @@ impl World {
             self.take(usize::MAX)?;
             self.check_marks(false)?;
         }
-        Ok(())
+        self.count_pause(nothing)
     }
 
     /// Passes in which nothing happened are few in each second: timers go by the millisecond.
@@ -248,6 +257,19 @@ impl World {
                 format!("{MOST_IDLE} passes for nothing in a second: {}", self.state()),
             ));
         }
+        Ok(())
+    }
+
+    /// While batches are to be delivered, nothing is under way and nobody calls, the producer goes on after its backoffs.
+    fn count_pause(&mut self, nothing: bool) -> Result<(), Finding> {
+        let paused = self.quiet_since.map_or(0, |since| self.now - since);
+        if paused > self.scenario.pause * 1000 {
+            return Err((Wrong::Stuck, format!("nothing was done for {paused} us: {}", self.state())));
+        }
+        let told_late = self.scenario.discard || self.scenario.lazy;
+        let quiet = !told_late && self.oracle.untold() > 0 && self.net.is_quiet() == Some(true);
+        let since = self.quiet_since.filter(|_| nothing).unwrap_or(self.now);
+        self.quiet_since = quiet.then_some(since);
         Ok(())
     }
 
