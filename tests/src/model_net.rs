@@ -17,6 +17,8 @@ pub struct ModelNet {
     pub write_limit: usize,
     /// At most so many bytes are given in one read.
     pub read_limit: usize,
+    /// What was sent has not left this side yet.
+    pub flush_waits: bool,
     /// Attempts to open a link.
     pub dials: u32,
     /// Broker id of each port.
@@ -38,6 +40,7 @@ impl ModelNet {
             now: 1_700_000_000_000,
             write_limit,
             read_limit,
+            flush_waits: false,
             dials: 0,
             ports,
             links: HashMap::new(),
@@ -81,7 +84,7 @@ impl Transport for ModelNet {
     }
 
     fn flush(&mut self, _link: LinkId) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
+        if self.flush_waits { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
     fn recv(&mut self, link: LinkId, buf: &mut [u8]) -> Poll<Result<usize, Self::Error>> {

@@ -1,7 +1,8 @@
 //! Links that many brokers share: none is dialled, and nothing is asked for, without a pause.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)] // a test
-use kurier_core::config::{Config, MetadataRecovery};
+use kurier_core::config::{Acks, Config, MetadataRecovery};
 use kurier_core::record::Record;
+use kurier_core::sender::Wake;
 use kurier_core::storage::{Memory, Storage};
 use kurier_tests::scene::{SERVERS, Scene};
 
@@ -158,4 +159,22 @@ fn a_first_answer_that_breaks_off_is_asked_for_again_though_rebootstrap_is_off()
         scene.run(2000);
         assert!(scene.producer.partitions(topic).is_some(), "nothing is asked any more after {bytes} bytes");
     }
+}
+
+#[test]
+fn a_batch_told_while_it_was_written_gives_its_buffer_back_when_that_is_done_though_no_answer_comes() {
+    let config = config().acks(Acks::Zero).enable_idempotence(false);
+    let config = config.request_timeout_ms(300).delivery_timeout_ms(300);
+    let mut scene = Scene::new(Storage::<1, 1, 1, 256>::new(), config, 1, 1);
+    let topic = scene.lines();
+    scene.run(1000);
+    scene.net.inner.flush_waits = true;
+    scene.send(topic, Record::value(b"x"));
+    // It expires a little before the link that it is written to.
+    scene.sleep(50);
+    scene.run(255);
+    assert_eq!((scene.lost(), scene.producer.free_buffers()), (1, 0));
+    scene.net.inner.flush_waits = false;
+    while scene.producer.poll(scene.now, &mut scene.net) == Wake::Now {}
+    assert_eq!(scene.producer.free_buffers(), 1, "nobody asks for the pass that gives it back");
 }

@@ -394,12 +394,15 @@ impl<H: Host> Sender<'_, H> {
             let Some(partition) = self.slot_mut(slot) else { continue };
             let Some(at) = partition.window.find(index, request.correlation) else { continue };
             // No answer will wake us for what had to wait for this one.
-            let waited_for = partition.window.len() >= limit;
+            let mut waited_for = partition.window.len() >= limit;
             if let Some(batch) = partition.window.get_mut(at) {
                 let meta = batch.meta_mut();
                 meta.flags &= !flag::IN_FLIGHT;
                 if meta.flags & flag::FAILED == 0 {
                     meta.flags |= flag::ACKED;
+                } else {
+                    // Its delivery was told already: nothing but its buffer is left for the next exchange.
+                    waited_for = true;
                 }
             }
             self.more |= waited_for;
