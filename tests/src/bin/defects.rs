@@ -62,6 +62,9 @@ mod hunt {
         Ok(options)
     }
 
+    // Fewer would say little of the simulation.
+    const _: () = assert!(Defect::ALL.len() >= 25);
+
     /// Answers whether each was caught.
     pub(super) fn run(options: &Options) -> bool {
         if let (Some(defect), Some(seed)) = (options.only, options.seed) {
