@@ -107,6 +107,59 @@ impl<const L: usize, const P: usize, const B: usize, const BB: usize, const T: u
     }
 }
 
+/// Bytes of a link: its state, what an answer has told so far, its broker's address.
+pub const LINK_BYTES: usize = size_of::<LinkSlot<Fixed>>();
+/// Bytes of a partition that holds data: its queue, its window of five batches, its sequence.
+pub const PARTITION_BYTES: usize = size_of::<Queue<Batch>>() + size_of::<Slot<Batch>>();
+/// Bytes of a batch beside its buffer: its bookkeeping, and its place in each list it can be in.
+pub const BATCH_OVERHEAD: usize = size_of::<Buffer<[u8; 0]>>()
+    + 2 * size_of::<Batch>()
+    + size_of::<Node<Batch>>()
+    + size_of::<Option<Finished<Batch>>>();
+/// Bytes of a topic beside its name: what is known of it, in each half.
+pub const TOPIC_BYTES: usize = size_of::<TopicView>() + size_of::<Known>();
+/// Bytes that every storage has: the window in which answers are read, and the lengths of its lists.
+pub const FIXED_BYTES: usize = WINDOW_BYTES + LISTS * size_of::<usize>();
+/// Lists in a storage, each with its length.
+const LISTS: usize = 10;
+/// What the compiler may add between parts, for their alignment.
+const PADDING: usize = 8;
+
+/// The most bytes that a storage of these sizes takes, before there is one: the parts' own bytes, as often as they are
+/// there, each buffer rounded up to a multiple of 8. [`Storage::BYTES`] of the type itself is at most 100 less.
+///
+/// ```
+/// use kurier_core::storage::{Storage, most_bytes};
+/// // How many batches of 512 bytes fit into 16 KB, with one link, two partitions and one topic?
+/// const fn batches(mut fit: usize) -> usize {
+///     while most_bytes([1, 2, fit + 1, 512, 1, 32]) <= 16 * 1024 {
+///         fit += 1;
+///     }
+///     fit
+/// }
+/// type Fits = Storage<1, 2, { batches(1) }, 512, 1, 32>;
+/// const _: () = assert!(Fits::BYTES <= 16 * 1024 && batches(1) > 10);
+/// ```
+pub const fn most_bytes([links, partitions, batches, batch_bytes, topics, name_bytes]: [usize; 6]) -> usize {
+    FIXED_BYTES
+        + links * LINK_BYTES
+        + partitions * PARTITION_BYTES
+        + batches * (batch_bytes.next_multiple_of(PADDING) + BATCH_OVERHEAD)
+        + topics * TOPIC_BYTES
+        + name_bytes
+        + LISTS * PADDING
+}
+
+// What `docs/microcontroller.md` says of a device: who changes one of them changes the table there.
+#[cfg(target_pointer_width = "32")]
+const _: () = assert!(
+    matches!(
+        [LINK_BYTES, PARTITION_BYTES, BATCH_OVERHEAD, TOPIC_BYTES, FIXED_BYTES],
+        [376, 136, 120, 72, 296]
+    ),
+    "the bill of docs/microcontroller.md"
+);
+
 /// A storage taken apart.
 pub struct Parts {
     pub(crate) append: accumulator::Memory<Fixed>,
@@ -148,5 +201,35 @@ impl<const L: usize, const P: usize, const B: usize, const BB: usize, const T: u
             window: &mut self.window,
             batch_bytes: BB,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the formula says too much of a storage.
+    const fn slack<
+        const L: usize,
+        const P: usize,
+        const B: usize,
+        const BB: usize,
+        const T: usize,
+        const N: usize,
+    >() -> usize {
+        let most = most_bytes([L, P, B, BB, T, N]);
+        assert!(most >= Storage::<L, P, B, BB, T, N>::BYTES, "more than the most");
+        most - Storage::<L, P, B, BB, T, N>::BYTES
+    }
+
+    #[test]
+    fn the_bill_is_the_size_but_for_what_aligns_its_parts() {
+        let slacks = [
+            slack::<1, 1, 1, 128, 1, 1>(),
+            slack::<2, 4, 8, 1024, 2, 128>(),
+            slack::<1, 3, 7, 1001, 1, 33>(),
+            slack::<7, 100, 3, 16_384, 9, 1000>(),
+        ];
+        assert!(slacks.iter().all(|slack| *slack < 100), "{slacks:?}");
     }
 }
