@@ -307,7 +307,9 @@ pub(crate) fn add_message(bytes: &mut [u8], chunk: &[u8]) {
 pub fn rejected(bytes: &[u8]) -> impl Iterator<Item = u32> + '_ {
     let count = u32_at(bytes, NOTES) as usize;
     let notes = bytes.get(NOTES + 8..).unwrap_or_default();
-    notes.chunks_exact(4).take(count).map(|place| u32_at(place, 0))
+    // Arrays: see `ends`.
+    let (places, _) = notes.as_chunks::<4>();
+    places.iter().take(count).map(|place| u32::from_be_bytes(*place))
 }
 
 /// What the broker said when it refused the batch these bytes are of; empty if it said nothing.
