@@ -87,6 +87,7 @@ impl World {
             piece: scenario.piece,
             room: scenario.room,
             slow_flush: scenario.slow_flush,
+            damage: scenario.has(fault::MALFORM),
         };
         let size = &SIZES[scenario.size];
         let home = (size.make)(scenario.config).map_err(|error| (Wrong::Broken, error.to_string()))?;
