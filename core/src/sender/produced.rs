@@ -219,17 +219,11 @@ impl<H: Host> Sender<'_, H> {
                 if gap && !failed_later && (whole || !over) {
                     partition.window.gap = false;
                 }
-                if idempotent && anew {
-                    // What is ahead of it can only be written behind it now.
-                    for ahead in 0..at {
-                        self.fail(
-                            slot,
-                            ahead,
-                            DeliveryError::Broker(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.0),
-                        );
+                if idempotent {
+                    if proven && known && !anew {
+                        partition.window.settle_before(at);
                     }
-                } else if idempotent && proven {
-                    partition.window.settle_before(at);
+                    self.fail_before(slot, at);
                 }
             }
             _ if over => {}
@@ -252,6 +246,17 @@ impl<H: Host> Sender<'_, H> {
                 self.fail(slot, at, DeliveryError::Broker(error.0));
                 self.fatal = Some(DeliveryError::Fatal(error.0));
                 self.tell_fatal = true;
+            }
+        }
+    }
+
+    /// The batch at `at` is in the log, and nothing proves that what is ahead of it is: that could only be written behind it
+    /// now. It fails, as what may be written or as what was not.
+    fn fail_before(&mut self, slot: u16, at: usize) {
+        for ahead in 0..at {
+            let window = self.slots.as_slice().get(usize::from(slot)).map(|partition| &partition.window);
+            if window.is_some_and(|window| window.is_unsent(ahead)) {
+                self.fail(slot, ahead, DeliveryError::Broker(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER.0));
             }
         }
     }

@@ -12,11 +12,11 @@
 //! A batch that failed for good leaves a *gap* in the sequence. Later batches cannot be known to follow on, so
 //! nothing new is sent until what is in flight is resolved; see [`Window::close_gap`].
 //!
-//! What may have been written is asked about by sending it again, alone. An acknowledgement, or DUPLICATE, says that it
-//! and everything before it is in the log. OUT_OF_ORDER_SEQUENCE_NUMBER says little: a broker that was started again
-//! remembers of a producer only the newest batch, and denies the older ones, though it has them (seen on 4.3.1). So the batch is
-//! *denied*: it is in the log only if a later one is. The newest is asked about next, then the one before it. When
-//! each is denied, none is in the log, and all are stamped anew.
+//! What may have been written is asked about by sending it again, alone. An acknowledgement says that it and everything before
+//! it is in the log, if its offset leaves room for that. DUPLICATE, which tells no offset, says it of that batch alone.
+//! OUT_OF_ORDER_SEQUENCE_NUMBER says little: a broker that was started again remembers of a producer only the newest batch, and
+//! denies the older ones, though it has them (seen on 4.3.1). So the batch is *denied*: it is in the log only if a later one is.
+//! The newest is asked about next, then the one before it. When each is denied, none is in the log, and all are stamped anew.
 //!
 //! Invariants: batches lie in order of creation; a batch in flight keeps its bytes, and its place, whatever
 //! becomes of it.
@@ -181,13 +181,19 @@ impl<B: Buf> Window<B> {
         self.iter().any(|b| b.meta().in_pieces() && open(b))
     }
 
+    /// Whether the batch at `index` is neither resolved nor in flight.
+    pub(super) fn is_unsent(&self, index: usize) -> bool {
+        const BITS: u16 = flag::IN_FLIGHT | flag::ACKED | flag::FAILED;
+        self.batches.get(index).and_then(Option::as_ref).is_some_and(|batch| batch.meta().flags & BITS == 0)
+    }
+
     /// The oldest batch that is neither resolved nor in flight.
     pub(super) fn first_unsent(&self) -> Option<usize> {
-        let is_unsent = |b: &B| b.meta().flags & (flag::IN_FLIGHT | flag::ACKED | flag::FAILED) == 0;
+        let mut all = 0..self.len();
         if defect::on(Defect::RewoundToTheYoungest) {
-            return (0..self.len()).rev().find(|at| self.iter().nth(*at).is_some_and(is_unsent));
+            return all.rev().find(|at| self.is_unsent(*at));
         }
-        self.iter().position(is_unsent)
+        all.find(|at| self.is_unsent(*at))
     }
 
     /// Whether a new batch may be added and sent, with at most `limit` in flight.

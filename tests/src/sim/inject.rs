@@ -64,9 +64,11 @@ pub(super) fn injector(scenario: &Scenario, timeline: Timeline, watch: Watch) ->
     Box::new(move |request| {
         watch.look(request);
         let mut fault = choose(request, faults, &mut dice);
-        // Brokers before 1.1 do not remember where a batch is that they have; it is said only of what is in the log.
+        // Brokers before 1.1 do not remember where a batch is that they have; it is said only of what is in the log. They do not
+        // wait for followers with that, so what lags may still be lost.
         if let Some(fault) = fault.as_mut().filter(|fault| idempotent && !fault.skip && fault.error.is_some())
             && other.chance(200)
+            && faults & fault::LAG == 0
         {
             fault.error = Some(ErrorCode::DUPLICATE_SEQUENCE_NUMBER);
         }

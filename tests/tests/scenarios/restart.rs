@@ -97,7 +97,7 @@ fn an_acknowledgement_from_a_log_made_anew_says_nothing_of_earlier_batches_and_t
         assert!(stage.told(taken).outcome.is_written());
         let maybe = error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
         let fate = if maybe { Fate::MaybeWritten } else { Fate::NotWritten };
-        assert_eq!(stage.refusal(refused), (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, fate));
+        assert_eq!(stage.refusal(refused), (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, fate));
         let last = stage.send(8);
         stage.flush();
         assert!(stage.told(last).outcome.is_written());
