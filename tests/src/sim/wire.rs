@@ -247,6 +247,7 @@ impl Wire {
                 return;
             }
             let whole = rest.len() >= size - 4;
+            let by_id = *version >= 13;
             let body = rest.get(..size - 4).unwrap_or(rest);
             let said = match batches {
                 Some(_) => frames::answer(body, *version, whole),
@@ -278,6 +279,24 @@ impl Wire {
             }
             if !whole {
                 return;
+            }
+            // Of a topic whose id has changed meanwhile it takes no verdict: at the end it gives up what has none.
+            if by_id {
+                self.put_off(&batches);
+            }
+        }
+    }
+
+    /// The producer may not have known before now what it was told of these.
+    fn put_off(&mut self, answered: &[Sent]) {
+        self.moment += 1;
+        let now = self.moment;
+        for sent in answered {
+            let batches = self.batches.get_mut(&self.key(sent)).into_iter().flatten();
+            for batch in batches.filter(|batch| sent.first == batch.first) {
+                if let State::Waiting(since) | State::Over(since) = &mut batch.state {
+                    *since = now;
+                }
             }
         }
     }
