@@ -34,8 +34,8 @@ struct Batch {
     stamp: (i64, i64, i64),
     /// With the stamp it had before, and behind one of its epoch that was denied by then.
     asked: bool,
-    /// The last answer was that its sequence is not the next one.
-    denied: bool,
+    /// The moment of the last answer, if that was that its sequence is not the next one; else 0.
+    denied: u64,
 }
 
 /// One link: bytes of frames that are not complete, and requests that are not answered.
@@ -181,7 +181,7 @@ impl Wire {
                 place: sent.place.clone(),
                 stamp: sent.stamp,
                 asked: false,
-                denied: false,
+                denied: 0,
             });
             return Ok(());
         };
@@ -212,9 +212,9 @@ impl Wire {
         batches[at].stamp = sent.stamp;
         batches[at].place = sent.place.clone();
         let denied = |b: &Batch| {
-            b.denied
+            (1..tried).contains(&b.denied)
                 && (b.stamp.0, b.stamp.1) == (sent.stamp.0, sent.stamp.1)
-                && matches!(b.state, State::Waiting(since) if since < tried)
+                && matches!(b.state, State::Waiting(_))
         };
         batches[at].asked = known.stamp == sent.stamp && batches.iter().take(at).any(denied);
         Ok(())
@@ -274,7 +274,8 @@ impl Wire {
                     let over = matches!(error, 0 | 46);
                     self.moment += 1;
                     let state = if over { State::Over(self.moment) } else { State::Waiting(self.moment) };
-                    self.settle(sent, link, state, error == 45);
+                    let denied = if error == 45 { self.moment } else { 0 };
+                    self.settle(sent, link, state, denied);
                 }
             }
             if !whole {
@@ -306,7 +307,7 @@ impl Wire {
         self.taps.iter().all(|tap| tap.up.is_empty() && tap.asked.is_empty() && tap.quiet_until <= now / 1000)
     }
 
-    fn settle(&mut self, sent: &Sent, link: usize, state: State, denied: bool) {
+    fn settle(&mut self, sent: &Sent, link: usize, state: State, denied: u64) {
         let batches = self.batches.get_mut(&self.key(sent)).into_iter().flatten();
         for batch in batches.filter(|batch| sent.first == batch.first && batch.state == State::Flying(link)) {
             batch.state = state;
