@@ -13,6 +13,7 @@ mod firmware;
 mod fuzz;
 mod kafka;
 mod layers;
+mod mutants;
 mod setup;
 mod sh;
 mod sim;
@@ -34,6 +35,7 @@ const COMMANDS: &[Command] = &[
     ("size", size::USAGE, size::run),
     ("coverage", coverage::USAGE, coverage::run),
     ("layers", layers::USAGE, layers::run),
+    ("mutants", mutants::USAGE, mutants::run),
 ];
 
 fn main() -> ExitCode {
