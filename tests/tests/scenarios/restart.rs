@@ -81,7 +81,9 @@ fn when_each_batch_is_denied_all_are_stamped_anew() {
 #[test]
 fn an_acknowledgement_from_a_log_made_anew_says_nothing_of_earlier_batches_and_they_are_not_written_behind_it()
  {
-    for error in [ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ErrorCode::NOT_ENOUGH_REPLICAS] {
+    let maybe = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+    let not = ErrorCode::NOT_ENOUGH_REPLICAS;
+    for (error, duplicate) in [(maybe, false), (not, false), (maybe, true), (not, true)] {
         let settings = Settings::release(Release::V3_9);
         let mut stage = Stage::on(settings, Storage::<2, 4, 12, 1024>::new(), config().linger_ms(20), 1, 1);
         stage.send(8);
@@ -90,13 +92,17 @@ fn an_acknowledgement_from_a_log_made_anew_says_nothing_of_earlier_batches_and_t
         stage.turns(200);
         stage.net.cluster.delete_topic(NAME);
         stage.net.cluster.create_topic(NAME, 1, TopicConfig::default()).unwrap();
-        stage.inject(move |nth, _| (nth == 0).then(|| Fault::refuse(error).and_delay(5)));
+        stage.inject(move |nth, _| match nth {
+            0 => Some(Fault::refuse(error).and_delay(5)),
+            // Which tells no offset, so the log may be any.
+            1 if duplicate => Some(Fault::fail_after(ErrorCode::DUPLICATE_SEQUENCE_NUMBER)),
+            _ => None,
+        });
         let refused = stage.send(900);
         let taken = stage.send(900);
         stage.flush();
         assert!(stage.told(taken).outcome.is_written());
-        let maybe = error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
-        let fate = if maybe { Fate::MaybeWritten } else { Fate::NotWritten };
+        let fate = if error == maybe { Fate::MaybeWritten } else { Fate::NotWritten };
         assert_eq!(stage.refusal(refused), (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, fate));
         let last = stage.send(8);
         stage.flush();
