@@ -86,7 +86,7 @@ impl Producer {
         };
         if let Refused::NeedsSlot { partition } = refused {
             let append = &self.append;
-            if self.send.claim(to, partition, |slot| append.is_idle(slot)).is_some() {
+            if self.send.claim(to, partition, now, |slot| append.is_idle(slot)).is_some() {
                 self.send.publish(&mut self.append);
                 match self.append.append(to, &record, timestamp, now, &mut None) {
                     Ok(appended) => return Ok(appended.ticket),

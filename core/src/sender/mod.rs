@@ -356,9 +356,19 @@ impl<'a, H: Host> Sender<'a, H> {
 
     /// A slot for a partition that has none: a new one, or that of a partition with nothing on its way that
     /// `is_idle` on the append side too. Its sequence is forgotten, and remembered as such.
-    pub fn claim(&mut self, topic: Topic, partition: i32, is_idle: impl Fn(u16) -> bool) -> Option<u16> {
+    pub fn claim(
+        &mut self,
+        topic: Topic,
+        partition: i32,
+        now: Instant,
+        is_idle: impl Fn(u16) -> bool,
+    ) -> Option<u16> {
         if let Some(found) = self.find_slot(topic, partition) {
             return Some(found);
+        }
+        // What is asked now is about this topic, however long it was idle.
+        if let Some(known) = self.topics.known_mut(topic) {
+            known.used = now.millis();
         }
         let fresh = self.fresh_slot(topic, partition);
         self.changed = true;

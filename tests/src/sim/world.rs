@@ -67,6 +67,8 @@ pub(super) struct World {
     /// Since when nothing goes wrong any more, once that is so.
     pub(super) calm_since: Option<u64>,
     watch: Watch,
+    /// The probe's end, moved for memory that was full; 0 if it was not.
+    until_full: u64,
     /// Polled for the buffers of what was taken.
     pub(super) nudged: bool,
     /// Since when the producer, with batches to deliver, waits for nobody but itself.
@@ -128,6 +130,7 @@ impl World {
             calm_at: NEVER,
             calm_since: None,
             watch,
+            until_full: 0,
             nudged: false,
             quiet_since: None,
             scenario,
@@ -369,6 +372,11 @@ impl World {
         }
         // One may wait for a partition that is gone; but the user's calls must not wake the producer all the time.
         let accepted = self.send(true)?;
+        if !accepted && self.until_full == 0 {
+            // What holds the memory may be for a partition that is gone, and then it can only expire.
+            self.until_full = self.until + 130_000_000;
+            self.until = self.until_full;
+        }
         self.user_at = self.now + if accepted { self.scenario.patience * 200 } else { 20_000 };
         if self.user.fatal {
             self.settle();

@@ -157,3 +157,16 @@ fn a_throttle_time_counts_when_its_whole_answer_has_come() {
     assert!(stage.told(id).outcome.is_written());
     assert_eq!(stage.stats().throttle_ms, 0);
 }
+
+#[test]
+fn a_topic_that_was_idle_is_asked_about_at_once_when_a_partition_of_it_needs_a_slot() {
+    let settings = short(true).retry_backoff_ms(2000).retry_backoff_max_ms(2000).metadata_max_idle_ms(5000);
+    let mut stage = Stage::with(Storage::<1, 2, 4, 1024>::new(), settings, 1, 9);
+    stage.send(8);
+    stage.send_to(1, 8);
+    stage.flush();
+    stage.turns(20_000);
+    let id = stage.send_to(5, 8);
+    stage.flush();
+    assert!(stage.told(id).outcome.is_written(), "{:?}", stage.told(id).outcome);
+}
