@@ -5,10 +5,11 @@
 //! closed, and nothing behind it is in flight any more; and once it waits to be written again, nothing behind it is
 //! written before. Except for questions: once a broker has said of a batch that its sequence does not follow on, those
 //! behind it in the same epoch may be written again with the stamps they had, the newest first, to learn what the broker
-//! has. All that is in flight is on one link. A sequence is not given to other records in the same epoch. A link whose
-//! broker has asked for silence carries no new batches before that is over.
+//! has. All that is in flight is on one link; and it is one batch only, until one was acknowledged in its epoch. A
+//! sequence is not given to other records in the same epoch. A link whose broker has asked for silence carries no new
+//! batches before that is over.
 use super::frames::{self, Place, Request, Sent};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Where a batch is, as its producer knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +70,8 @@ pub(super) struct Wire {
     topics: Vec<u8>,
     /// The first record to which a partition's producer id, epoch and sequence were given.
     stamps: BTreeMap<(Place, (i64, i64, i64)), u64>,
+    /// Partitions with the producer id and epoch under which a batch of theirs was acknowledged.
+    proven: BTreeSet<((u8, i32), (i64, i64))>,
     moment: u64,
     in_flight: usize,
 }
@@ -158,7 +161,11 @@ impl Wire {
             }
         }
         let key = self.key(sent);
+        let proven = sent.stamp.0 < 0 || self.proven.contains(&(key, (sent.stamp.0, sent.stamp.1)));
         let batches = self.batches.entry(key).or_default();
+        if !proven && batches.iter().any(|other| matches!(other.state, State::Flying(_))) {
+            return what("is not the only one in flight, though none was acknowledged in its epoch");
+        }
         for other in batches.iter().filter(|other| other.first > last || other.last < first) {
             if let State::Flying(on) = other.state
                 && on != link
@@ -272,6 +279,9 @@ impl Wire {
                 for sent in batches.iter().filter(|sent| sent.place == place) {
                     // Acknowledged, or known to be there.
                     let over = matches!(error, 0 | 46);
+                    if over {
+                        self.proven.insert((self.key(sent), (sent.stamp.0, sent.stamp.1)));
+                    }
                     self.moment += 1;
                     let state = if over { State::Over(self.moment) } else { State::Waiting(self.moment) };
                     let denied = if error == 45 { self.moment } else { 0 };
