@@ -9,7 +9,7 @@ fn root() -> PathBuf {
 
 fn documents() -> Vec<(PathBuf, String)> {
     let mut paths: Vec<PathBuf> =
-        ["README.md", "CONTRIBUTING.md"].iter().map(|name| root().join(name)).collect();
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].iter().map(|name| root().join(name)).collect();
     let docs = fs::read_dir(root().join("docs")).expect("docs/ is there");
     paths.extend(docs.map(|entry| entry.expect("readable").path()));
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
@@ -111,4 +111,35 @@ fn every_command_of_ours_that_a_document_names_is_listed_by_it() {
         }
     }
     assert!(seen >= 10, "{seen} commands are named: are the documents still read?");
+}
+
+#[test]
+fn every_link_between_documents_leads_to_a_file() {
+    let mut seen = 0;
+    for (path, text) in documents() {
+        for (at, _) in text.match_indices("](") {
+            let rest = &text[at + 2..];
+            let target = &rest[..rest.find([')', ' ', '\n']).unwrap_or(rest.len())];
+            let file = target.split('#').next().unwrap_or_default();
+            if file.is_empty() || file.contains("://") || file.starts_with("mailto:") {
+                continue;
+            }
+            seen += 1;
+            let there = path.parent().is_some_and(|folder| folder.join(file).exists());
+            assert!(there, "{}: no file for the link `{target}`", path.display());
+        }
+    }
+    assert!(seen >= 10, "{seen} links: are the documents still read?");
+}
+
+#[test]
+fn the_readme_leads_to_every_document() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("readable");
+    for entry in fs::read_dir(root().join("docs")).expect("docs/ is there") {
+        let name = entry.expect("readable").file_name();
+        let name = name.to_str().expect("a name in UTF-8");
+        if name.ends_with(".md") {
+            assert!(readme.contains(&format!("](docs/{name})")), "docs/{name} is not linked from README.md");
+        }
+    }
 }

@@ -18,6 +18,7 @@ mod pace;
 mod perf;
 mod produce;
 mod report;
+mod same_file;
 mod setup;
 mod signals;
 mod talk;

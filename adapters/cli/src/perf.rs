@@ -5,7 +5,7 @@ use crate::exit::{Error, Status};
 use crate::pace::Pace;
 use crate::talk::{self, Progress, thousands};
 use crate::usage::Usage;
-use crate::{link, setup, signals};
+use crate::{link, same_file, setup, signals};
 use figures::Figures;
 use histogram::Histogram;
 use kurier::{Producer, config::Config};
@@ -68,6 +68,9 @@ struct Worker {
 pub(crate) fn run(args: args::Perf) -> Result<Status, Error> {
     talk::begin(args.cluster.talk);
     args::topic_name(&args.topic).map_err(Error::usage)?;
+    if let Some(plot) = &args.plot {
+        same_file::refuse("--plot", plot, args.cluster.config.iter().map(AsRef::as_ref))?;
+    }
     let config = setup::config(&args.cluster)?;
     let settings = setup::settings(&config, args.cluster.talk)?;
     let endpoints = settings.endpoints();

@@ -10,7 +10,7 @@ use crate::ledger::Ledger;
 use crate::pace::Pace;
 use crate::report::Report;
 use crate::talk::{self, Progress};
-use crate::{link, setup, signals};
+use crate::{link, same_file, setup, signals};
 use feed::{Feed, FeedEnd};
 use kurier::Producer;
 use kurier::config::Server;
@@ -96,6 +96,12 @@ fn prepare(args: args::Produce, max_record: usize) -> Result<(Input, Feed), Erro
         null: args.null,
         max_record,
     };
+    if let Some(report) = &args.report {
+        // Also a stdin that is not read: it may be somebody's only copy.
+        let stdin = std::path::Path::new("-");
+        let inputs = args.files.iter().chain(&args.cluster.config).map(AsRef::as_ref);
+        same_file::refuse("--report", report, inputs.chain([stdin]))?;
+    }
     let input = Input::new(args.files, form)?;
     let feed = Feed {
         topic: args.topic,

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use std::time::Duration;
 
 #[test]
-fn an_interrupt_sends_what_was_read_and_reports_it() {
+fn bad_input_interrupt_sends_what_was_read_and_reports_it() {
     for signal in [Signal::INT, Signal::TERM] {
         let server = broker(1);
         // A long linger: the records are still waiting when the interrupt comes.
@@ -29,7 +29,7 @@ fn an_interrupt_sends_what_was_read_and_reports_it() {
 }
 
 #[test]
-fn a_second_interrupt_stops_at_once_and_says_what_is_open() {
+fn bad_input_second_interrupt_stops_at_once_and_says_what_is_open() {
     let server = broker(1);
     server.with(|cluster| {
         cluster.inject(|request| matches!(request.body, Body::Produce(_)).then(Fault::lose_answer))
@@ -50,7 +50,7 @@ fn a_second_interrupt_stops_at_once_and_says_what_is_open() {
 }
 
 #[test]
-fn an_interrupt_in_a_slow_run_is_heard_before_the_next_record() {
+fn bad_input_interrupt_in_a_slow_run_is_heard_before_the_next_record() {
     let server = broker(1);
     let mut running = start(&["produce", "-b", &server.bootstrap(), "-t", "t", "--rate", "0.01"]);
     running.write(b"a\nb\nc\n");
@@ -63,7 +63,7 @@ fn an_interrupt_in_a_slow_run_is_heard_before_the_next_record() {
 }
 
 #[test]
-fn an_interrupt_is_heard_while_no_broker_answers() {
+fn bad_input_interrupt_is_heard_while_no_broker_answers() {
     let mut running = start(&["produce", "-b", "127.0.0.1:1", "-t", "t", "--report", "-"]);
     running.write(b"a\n");
     std::thread::sleep(Duration::from_millis(500));
@@ -76,7 +76,7 @@ fn an_interrupt_is_heard_while_no_broker_answers() {
 }
 
 #[test]
-fn an_interrupt_ends_the_wait_for_a_report_that_nobody_reads() {
+fn bad_input_interrupt_ends_the_wait_for_a_report_that_nobody_reads() {
     let folder = common::Folder::new();
     let pipe = folder.path("pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();

@@ -137,3 +137,53 @@ fn bad_input_closed_pipe_under_the_report() {
     assert_eq!(values(&server, "t", 0), ["a", "b", "c"], "a broken report does not stop the input");
     assert_eq!(common::number_before(&done.err, " written"), 3);
 }
+
+#[test]
+fn bad_input_report_over_its_own_input_is_refused_and_the_input_kept() {
+    use std::process::{Command, Stdio};
+    let server = broker(1);
+    let folder = common::Folder::new();
+    let file = folder.file("f", "a\nb\n");
+    let (hard, soft) = (folder.path("hard"), folder.path("soft"));
+    std::fs::hard_link(&file, &hard).unwrap();
+    std::os::unix::fs::symlink(&file, &soft).unwrap();
+    let other = folder.file("other", "c\n");
+    let refused = |done: &std::process::Output, case: &str| {
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(2), "{case}: {said}");
+        assert!(said.contains("same file"), "{case}: {said}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "a\nb\n", "{case}");
+    };
+    let command = |report: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kurier"));
+        command
+            .args(["produce", "-b", &server.bootstrap(), "-t", "t", "--report", report])
+            .stdin(Stdio::null());
+        command
+    };
+    let reading = || std::fs::File::open(&file).unwrap();
+    for report in [&file, &hard, &soft] {
+        refused(&command(report).args([&other, &file]).output().unwrap(), report);
+        refused(&command(report).stdin(reading()).output().unwrap(), report);
+        refused(&command(report).arg("-").stdin(reading()).output().unwrap(), report);
+    }
+    // `--report - f >> f` would read its own report for ever.
+    let appending = std::fs::OpenOptions::new().append(true).open(&file).unwrap();
+    refused(&command("-").arg(&file).stdout(appending).output().unwrap(), ">>");
+    // The configuration is an input as well.
+    let config = folder.file("config", "linger.ms=0\n");
+    kurier(&["produce", "-b", "127.0.0.1:1", "-t", "t", "--config", &config, "--report", &config], "a")
+        .expect(2)
+        .says(&["--report", "same file", "config"]);
+    let perf = ["perf", "-b", "127.0.0.1:1", "-t", "t", "--num-records", "1", "--record-size", "1"];
+    kurier(&[&perf[..], &["--config", &config, "--plot", &config]].concat(), "").expect(2).says(&[
+        "--plot",
+        "same file",
+        "config",
+    ]);
+    assert_eq!(std::fs::read_to_string(&config).unwrap(), "linger.ms=0\n");
+    assert!(values(&server, "t", 0).is_empty());
+    // Where nothing is kept nothing can be destroyed.
+    let null = command("/dev/null").output().unwrap();
+    assert!(null.status.success(), "{null:?}");
+}
