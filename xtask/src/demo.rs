@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: the shipped command's own demonstration, built as it is shipped.
+//! `cargo xtask demo`: the shipped command's own demonstration, built with optimizations.
 use crate::arguments::Arguments;
 use crate::{kafka, setup, sh};
 use kurier_kafka::{Kafka, Options};

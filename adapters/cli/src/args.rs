@@ -97,7 +97,7 @@ pub(crate) struct Produce {
     /// Codec [property: compression.type]
     #[arg(short = 'z', long, value_name = "CODEC")]
     pub compression: Option<String>,
-    /// Form of the input
+    /// Form of the input; with json, blank lines are skipped
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
     /// Send at most so many records in a second

@@ -18,6 +18,7 @@ use kurier_core::host::Buf;
 use kurier_core::record::{Ticket, Topic};
 use kurier_core::sender::{Memory, Sender, Trouble, Wake};
 use kurier_core::time::{Instant, Timestamp};
+use kurier_core::wire::ErrorCode;
 use mio::{Events, Poll};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -159,7 +160,8 @@ impl<'a> IoThread<'a> {
         let was_failed = self.failed.is_some();
         let over = self.exchange(now);
         if let Some(fatal) = self.failed.filter(|_| !was_failed) {
-            log::error!("the producer has failed for good: {fatal}");
+            let name = fatal.code().map_or(fatal.name(), |code| ErrorCode(code).name());
+            log::error!("{fatal} ({name}): close it and make another");
         }
         let mut ended = self.complete();
         if over {

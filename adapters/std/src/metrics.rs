@@ -55,7 +55,7 @@ impl Counters {
 }
 
 /// One metric: Kafka's name and its value. Times are in ms unless the name says otherwise, sizes in bytes; an average
-/// of nothing is NaN, as in Kafka.
+/// of nothing is NaN, as in Kafka. `compression-rate-avg`, compressed size over size, is 1 while compression is not built.
 pub type Metric = (&'static str, f64);
 
 #[allow(clippy::cast_precision_loss)] // Kafka's metrics are doubles as well
@@ -87,6 +87,8 @@ pub(crate) fn snapshot(shared: &Shared) -> Vec<Metric> {
         ("record-error-total", number(stats.record_errors)),
         ("batch-split-total", number(stats.splits)),
         ("batch-size-avg", average(stats.bytes, stats.batches)),
+        // Compressed size over size: 1 while nothing is compressed.
+        ("compression-rate-avg", average(stats.bytes, stats.bytes)),
         ("batch-size-max", number(published.batch_size_max)),
         ("records-per-request-avg", average(stats.records, stats.requests)),
         ("request-total", number(stats.requests)),

@@ -146,10 +146,26 @@ impl RecordError {
     }
 }
 
+/// What [`ErrorCode::name`] says of a code that it does not know.
+const UNKNOWN: &str = "UNKNOWN_CODE";
+
 impl fmt::Display for RecordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "topic {}: {}: ", self.topic, self.written)?;
         match self.cause {
+            Cause::Delivery(DeliveryError::Broker(code)) if ErrorCode(code).name() == UNKNOWN => {
+                let may = if self.written == Fate::MaybeWritten {
+                    "; the record may have been written"
+                } else {
+                    ""
+                };
+                write!(f, "the broker answered with error {code}, which is unknown to this version{may}")?;
+            }
+            Cause::Delivery(error @ DeliveryError::Broker(code))
+                if ErrorCode(code) == ErrorCode::MESSAGE_TOO_LARGE =>
+            {
+                write!(f, "{error}: raise the topic's max.message.bytes, or send smaller records")?;
+            }
             Cause::Delivery(error) => error.fmt(f)?,
             Cause::TooLarge { size, max } => write!(
                 f,
@@ -170,7 +186,7 @@ impl fmt::Display for RecordError {
             }
             Cause::Refused(error) => error.fmt(f)?,
         }
-        if let Some(code) = self.code() {
+        if let Some(code) = self.code().filter(|code| ErrorCode(*code).name() != UNKNOWN) {
             write!(f, " ({})", ErrorCode(code).name())?;
         }
         self.detail.as_ref().map_or(Ok(()), |detail| write!(f, ": {detail}"))
@@ -217,5 +233,15 @@ mod tests {
         let cause = Cause::NoPartition { partition: 99, partitions: 3, waited_ms: 7 };
         let error = RecordError::refused("o".into(), cause).to_string();
         assert!(error.contains("no partition 99: the topic has 3"), "{error}");
+        let large =
+            RecordError::delivery("o".into(), 3, DeliveryError::Broker(10), Fate::NotWritten).to_string();
+        assert!(large.contains("max.message.bytes") && large.ends_with("(MESSAGE_TOO_LARGE)"), "{large}");
+        let strange =
+            RecordError::delivery("o".into(), 3, DeliveryError::Broker(777), Fate::MaybeWritten).to_string();
+        assert!(
+            strange.contains("error 777, which is unknown to this version; the record may have"),
+            "{strange}"
+        );
+        assert!(!strange.contains("refused"), "{strange}");
     }
 }

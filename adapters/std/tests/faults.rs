@@ -182,6 +182,8 @@ fn answers_that_are_damaged_lose_nothing() {
         end(future).unwrap();
     }
     assert_eq!(values(&server, "t", 0), (0..40).map(|n| n.to_string()).collect::<Vec<_>>());
+    let retried = producer.metrics().into_iter().find(|metric| metric.0 == "record-retry-total").unwrap().1;
+    assert!(retried > 0.0, "no answer was damaged");
 }
 
 #[test]

@@ -163,6 +163,7 @@ fn metrics_count_under_kafkas_names() {
     assert!(metrics["byte-total"] > 50_000.0);
     assert!((1.0..10.0).contains(&metrics["connection-count"]), "{metrics:?}");
     assert_eq!(metrics["requests-in-flight"], 0.0);
+    assert_eq!(metrics["compression-rate-avg"], 1.0);
     assert_eq!(metrics["buffer-total-bytes"], 33_554_432.0);
     assert_eq!(metrics["buffer-available-bytes"], 33_554_432.0);
     assert!((0.0..10.0).contains(&metrics["metadata-age"]));

@@ -214,7 +214,7 @@ const PRODUCER: &[Key] = &[
     unset("value.serializer", Text, Ignored(JAVA_CLASS)),
 ];
 
-/// Keys of consumers and of librdkafka's machinery: known, warned about, without effect.
+/// Keys of consumers, of admin clients and of librdkafka's machinery: known, warned about, without effect.
 pub(super) const FOREIGN: &[&str] = &[
     "api.version.fallback.ms",
     "api.version.request",
@@ -222,6 +222,7 @@ pub(super) const FOREIGN: &[&str] = &[
     "auto.commit.interval.ms",
     "auto.include.jmx.reporter",
     "auto.offset.reset",
+    "bootstrap.controllers",
     "broker.address.family",
     "broker.address.ttl",
     "broker.version.fallback",
@@ -248,7 +249,9 @@ pub(super) const FOREIGN: &[&str] = &[
     "group.protocol",
     "group.remote.assignor",
     "heartbeat.interval.ms",
+    "internal.leave.group.on.close",
     "internal.termination.signal",
+    "internal.throw.on.fetch.stable.offset.unsupported",
     "isolation.level",
     "key.deserializer",
     "log.connection.close",
@@ -267,6 +270,7 @@ pub(super) const FOREIGN: &[&str] = &[
     "receive.message.max.bytes",
     "session.timeout.ms",
     "share.acknowledgement.mode",
+    "share.acquire.mode",
     "socket.keepalive.enable",
     "socket.max.fails",
     "socket.nagle.disable",

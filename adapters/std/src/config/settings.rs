@@ -78,7 +78,11 @@ impl Config {
             let default = key.default.unwrap_or_default();
             if matches!(key.effect, Effect::NotBuilt(_)) && !key.kind.same(value, default) {
                 let value = show(key, value).to_owned();
-                return Err(ConfigError::NotBuilt { key: key.name, value, only: default });
+                // Only of these does the default work; a default mechanism of what is not built is no advice.
+                let works =
+                    matches!(key.name, "client.dns.lookup" | "compression.type" | "security.protocol");
+                let only = if works { default } else { "" };
+                return Err(ConfigError::NotBuilt { key: key.name, value, only });
             }
         }
         Ok(())
@@ -261,6 +265,27 @@ mod tests {
             assert!(all.contains(part), "{part} in {all}");
         }
         assert_eq!(settings.warnings.len(), 7);
+    }
+
+    #[test]
+    fn what_is_not_built_is_refused_without_advice_that_does_not_work() {
+        let refused = |name, value| config(&[(name, value)]).check().expect_err(name).to_string();
+        assert_eq!(refused("sasl.mechanism", "PLAIN"), "sasl.mechanism=PLAIN: not built yet; leave it out");
+        assert_eq!(refused("compression.type", "lz4"), "compression.type=lz4: not built yet; only none is");
+    }
+
+    #[test]
+    fn keys_of_consumers_and_admins_are_warned_of() {
+        let names = [
+            "share.acquire.mode",
+            "internal.throw.on.fetch.stable.offset.unsupported",
+            "internal.leave.group.on.close",
+            "bootstrap.controllers",
+        ];
+        let settings = config(&names.map(|name| (name, "x"))).check().expect("settings");
+        for name in names {
+            assert!(settings.warnings.iter().any(|warning| warning.starts_with(name)), "{name}");
+        }
     }
 
     #[test]
