@@ -8,8 +8,13 @@ use std::sync::mpsc;
 /// Runs it.
 ///
 /// # Errors
-/// The address cannot be listened on, or a topic cannot be created.
+/// The address cannot be listened on, or a topic is given twice or cannot be created.
 pub(crate) fn run(args: &args::Broker) -> Result<Status, Error> {
+    for (at, (name, _)) in args.topics.iter().enumerate() {
+        if args.topics.iter().take(at).any(|(earlier, _)| earlier == name) {
+            return Err(Error::usage(format!("--topic {name}: it is given twice")));
+        }
+    }
     let (told, interrupts) = mpsc::channel();
     signals::watch(move || {
         // Nobody listens any more: the run is over.

@@ -184,6 +184,12 @@ fn broker_serves_until_it_is_interrupted() {
         done.out
     );
     kurier(&["broker", "--listen", &address], "").expect(2).says(&[&address]);
+    let twice = ["broker", "--listen", "127.0.0.1:0", "--topic", "a:2", "--topic", "a"];
+    kurier(&twice, "").expect(2).says(&["--topic a: it is given twice"]);
+    // Kafka's own topics are there as soon as they are asked for, and not for producers.
+    kurier(&["produce", "-b", &address, "-t", "__consumer_offsets", "-X", "max.block.ms=1500"], "a\n")
+        .expect(1)
+        .says(&["INVALID_TOPIC_EXCEPTION"]);
     running.signal(Signal::TERM);
     let done = running.wait().expect(130);
     assert_eq!(done.out, format!("listening on {address}\n"));

@@ -103,7 +103,6 @@ pub(crate) fn handle<'s>(
         for name in topics.iter().filter_map(|topic| topic.name.as_deref()) {
             if state.topic(name).is_none()
                 && state.access.may_describe(name)
-                && !is_internal(name)
                 && state.create(name, partitions, config).is_ok()
             {
                 created.push(name);
