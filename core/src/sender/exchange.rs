@@ -135,6 +135,9 @@ impl<H: Host> Sender<'_, H> {
                 self.select(append, slot, behind, now);
             }
         }
+        for place in self.links.as_mut_slice().iter_mut().filter(|place| place.marked && !place.full) {
+            place.link.resume_at = 0;
+        }
         // After what is ready was sent: else two brokers that share a link could take it from one another for ever.
         if core::mem::take(&mut self.crowded) {
             self.retire_one(now);
@@ -348,7 +351,6 @@ impl<H: Host> Sender<'_, H> {
         let link = &mut place.link;
         if link.out.is_none() {
             link.begin(Call::Produce, i16::from(link.versions.produce), now, 0, slot);
-            link.resume_at = 0;
             self.stats.requests += 1;
         }
         let Some(out) = link.out else { return };

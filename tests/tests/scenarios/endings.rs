@@ -2,7 +2,10 @@
 //! delivery, and what it says is true.
 use super::stage::{Stage, config};
 use kurier_broker::Fault;
+use kurier_core::config::Acks;
 use kurier_core::record::Record;
+use kurier_core::sender::Wake;
+use kurier_core::storage::Storage;
 use kurier_core::wire::ErrorCode;
 
 /// What the producer is in the middle of.
@@ -160,4 +163,30 @@ fn a_flush_covers_what_was_sent_before_it_and_nothing_after() {
     stage.until(|stage| stage.is_flushed(second));
     assert_eq!(stage.log(0).len(), 2, "what came after it lingers");
     assert!(stage.is_flushed(mark));
+}
+
+/// Nothing is answered that would wake the producer for what the last request left behind.
+#[test]
+fn without_acknowledgements_every_partition_has_its_turn_after_a_full_request() {
+    for first in 0..4 {
+        let settings =
+            config().acks(Acks::Zero).enable_idempotence(false).linger_ms(20).max_request_size(600);
+        let mut stage = Stage::with(Storage::<2, 4, 12, 512>::new(), settings, 1, 4);
+        for partition in [0, 1, 2, 3] {
+            stage.send_to(partition, 8);
+        }
+        stage.flush();
+        for (partition, len) in [(first, 400), (0, 250), (1, 250), (2, 250), (3, 100), (first, 300)] {
+            stage.send_to(partition, len);
+        }
+        let mark = stage.producer.flush();
+        // It says itself that there is more to do.
+        let mut passes = 0;
+        while stage.producer.poll(stage.now, &mut stage.net) == Wake::Now {
+            passes += 1;
+            assert!(passes < 100, "first {first}: a busy loop");
+        }
+        while stage.producer.next_delivery().is_some() {}
+        assert!(stage.is_flushed(mark), "first {first}");
+    }
 }
