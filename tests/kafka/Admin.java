@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -50,6 +51,8 @@ public final class Admin {
     private final org.apache.kafka.clients.admin.Admin client;
     /** What the present attempt has to say: told when it is whole, since it may be made again. */
     private final StringBuilder said = new StringBuilder();
+    /** The topics that were created here and not deleted. */
+    private final Set<String> created = new HashSet<>();
 
     private Admin(String bootstrap) {
         this.bootstrap = bootstrap;
@@ -86,7 +89,10 @@ public final class Admin {
         return properties;
     }
 
-    /** Runs a command, again if no broker answered in time. */
+    /**
+     * Runs a command, again if no broker answered in time, or if the one that was asked has not heard yet of a
+     * topic that was created here: each question may go to another broker, and some lag behind the controller.
+     */
     private void runUntilAnswered(String[] words) throws Exception {
         long end = System.nanoTime() + TIMEOUT_MS * 1_000_000L;
         boolean again = false;
@@ -98,12 +104,19 @@ public final class Admin {
             } catch (Exception failure) {
                 Throwable cause = cause(failure);
                 if (again && isDoneAlready(words[0], cause)) {
+                    if (cause instanceof TopicExistsException) {
+                        created.add(words[1]);
+                        awaitLeaders(words[1]);
+                    }
                     return;
                 }
-                if (!(cause instanceof TimeoutException) || System.nanoTime() > end) {
+                boolean lags = cause instanceof UnknownTopicOrPartitionException && words.length > 1
+                    && created.contains(words[1]);
+                if (!(lags || cause instanceof TimeoutException) || System.nanoTime() > end) {
                     throw failure;
                 }
                 again = true;
+                Thread.sleep(lags ? 20 : 0);
             }
         }
     }
@@ -126,7 +139,10 @@ public final class Admin {
         switch (words[0]) {
             case "create" -> create(words);
             case "place" -> place(words);
-            case "delete" -> client.deleteTopics(List.of(words[1])).all().get();
+            case "delete" -> {
+                created.remove(words[1]);
+                client.deleteTopics(List.of(words[1])).all().get();
+            }
             case "grow" ->
                 client.createPartitions(Map.of(words[1], NewPartitions.increaseTo(Integer.parseInt(words[2])))).all().get();
             case "reassign" -> reassign(partition(words), numbers(words[3]));
@@ -171,6 +187,7 @@ public final class Admin {
         }
         CreateTopicsResult result = client.createTopics(List.of(topic.configs(configs)));
         result.all().get();
+        created.add(words[1]);
         awaitLeaders(words[1]);
     }
 
