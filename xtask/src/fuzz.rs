@@ -167,16 +167,26 @@ fn shrink(target: &str, file: &Path) -> Result<(), Failure> {
 fn build(targets: &[&str]) -> Result<PathBuf, Failure> {
     // libFuzzer itself is C++, and compiled with the first target.
     setup::debian("c++", "g++")?;
-    let host = sh::output(sh::command("rustc").arg("-vV"))?;
-    let host = host.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default().to_owned();
+    let host = host()?;
     let mut command = sh::cargo();
     manifest(command.args(["build", "--release", "--quiet", "--target", &host]));
     for target in targets {
         command.args(["--bin", target]);
     }
-    let flags = format!("CARGO_TARGET_{}_RUSTFLAGS", host.to_uppercase().replace('-', "_"));
-    sh::run(command.env(flags, FLAGS))?;
+    sh::run(command.env(flags_of(&host), FLAGS))?;
     Ok(sh::top().join("target/fuzz").join(host).join("release"))
+}
+
+/// The target that this machine is.
+pub(crate) fn host() -> Result<String, Failure> {
+    let version = sh::output(sh::command("rustc").arg("-vV"))?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).ok_or_else(|| Failure("rustc names no host".to_owned()))
+}
+
+/// The variable with which cargo is given flags for one target, and for no other that is built on the way.
+pub(crate) fn flags_of(target: &str) -> String {
+    format!("CARGO_TARGET_{}_RUSTFLAGS", target.to_uppercase().replace('-', "_"))
 }
 
 fn manifest(command: &mut Command) -> &mut Command {
