@@ -1,20 +1,27 @@
 //! `cargo xtask size`: what the producer costs a microcontroller in flash and RAM, and how large the command is.
 //!
-//! The images of `tests/size` are linked as firmware is (profile `firmware`) and never run. What smoltcp brings along
-//! is measured by an image without a producer; the difference is ours.
+//! The images of `tests/size` are linked as firmware is (profile `firmware`); one of them and the example device are also
+//! run in QEMU. What smoltcp brings along is measured by an image without a producer; the difference is ours.
 mod image;
+mod peers;
+mod run;
+mod source;
 
 use crate::arguments::Arguments;
+use crate::firmware;
 use crate::sh::{self, Failure, failed};
 use image::Image;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// How to use it.
 pub(crate) const USAGE: &str = "\
-size [--json] [--target TRIPLE]         flash and RAM of the firmware images, whose code it is, what can panic,
-                                        bytes of typical storages, and the size of the command";
+size [--check] [--json] [--target TRIPLE]   flash and RAM of the firmware images, whose code it is, what can panic,
+                                        stack and instructions in QEMU, peers, bytes of typical storages, and the
+                                        size of the command; --check builds less, and only fails if an allocator,
+                                        a panic of ours or initial values are linked";
 
 const TARGET: &str = "thumbv7em-none-eabihf";
 /// Targets for which core and smoltcp adapter must build.
@@ -27,6 +34,7 @@ const BATCH_BUFFERS: u64 = 8 * 1024;
 pub(crate) fn run(given: &[String]) -> ExitCode {
     let mut arguments = Arguments::new(USAGE, given);
     let json = arguments.flag("--json");
+    let extent = if arguments.flag("--check") { Extent::Check } else { Extent::All };
     let target = match arguments.value::<String>("--target") {
         Ok(target) => target.unwrap_or_else(|| TARGET.to_owned()),
         Err(code) => return code,
@@ -34,7 +42,7 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
     if let Err(code) = arguments.end() {
         return code;
     }
-    match measure(&target) {
+    match measure(&target, extent) {
         Ok(report) => {
             print!("{}", if json { report.json() } else { report.text() });
             if report.wrong.is_empty() {
@@ -63,6 +71,18 @@ impl Report {
         self.numbers.push((name.into(), value));
     }
 
+    /// What no image may have.
+    fn forbid(&mut self, name: &str, image: &Image) {
+        if image.data > 0 {
+            let data = image.data;
+            self.wrong.push(format!("{name}: {data} bytes in .data, so in flash too; nothing belongs there"));
+        }
+        if !image.allocators.is_empty() {
+            self.wrong.push(format!("{name}: an allocator is linked: {}", image.allocators.join(", ")));
+        }
+        self.put(format!("{name}.allocators"), image.allocators.len() as u64);
+    }
+
     fn json(&self) -> String {
         let fields: Vec<_> =
             self.numbers.iter().map(|(name, value)| format!("  \"{name}\": {value}")).collect();
@@ -81,17 +101,52 @@ impl Report {
     }
 }
 
-fn measure(target: &str) -> Result<Report, Failure> {
-    for small in SMALL {
-        let packages = ["--package", "kurier-core", "--package", "kurier-smoltcp"];
-        build(small, &packages).map_err(failed(format!("not every small target builds: {small}")))?;
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// Only what must not be: an allocator, initial values in RAM, a panic of ours.
+    Check,
+    All,
+}
+
+fn measure(target: &str, extent: Extent) -> Result<Report, Failure> {
+    let mut report = Report::default();
+    if extent == Extent::All {
+        for small in SMALL {
+            let packages = ["--package", "kurier-core", "--package", "kurier-smoltcp"];
+            build(small, "firmware", &packages)
+                .map_err(failed(format!("not every small target builds: {small}")))?;
+        }
     }
-    build(target, &["--package", "kurier-size"])?;
+    images(&mut report, target)?;
+    device(&mut report)?;
+    if extent == Extent::All {
+        fast(&mut report, target)?;
+        for (name, profile) in [("z", "firmware"), ("3", "firmware-fast")] {
+            for (what, value) in run::counted(profile)? {
+                let what = if what == "stack" { "stack".to_owned() } else { format!("instructions.{what}") };
+                report.put(format!("counted.{name}.{what}"), value);
+            }
+        }
+        let cli = command(&mut report)?;
+        for (what, value) in run::firmware(&cli)? {
+            report.put(format!("device.{what}"), value);
+        }
+        match peers::measure(target) {
+            Ok(found) => found.into_iter().for_each(|(name, value)| report.put(name, value)),
+            Err(failure) => report.notes.push(format!("peers are not measured: {failure}")),
+        }
+    }
+    Ok(report)
+}
+
+/// The images of `tests/size`, and what the producer adds to the others.
+fn images(report: &mut Report, target: &str) -> Result<(), Failure> {
+    build(target, "firmware", &["--package", "kurier-size"])?;
     let folder = sh::target().join(target).join("firmware");
-    let read = |name: &str| Image::read(&folder.join(name));
+    let read = |name: &str| Image::read_with_modules(&folder.join(name));
     let (baseline, plain, producer) = (read("baseline")?, read("plain")?, read("producer")?);
     let (network, firmware) = (read("network")?, read("firmware")?);
-    let mut report = Report::default();
     for (name, image) in [
         ("baseline", &baseline),
         ("plain", &plain),
@@ -102,12 +157,7 @@ fn measure(target: &str) -> Result<Report, Failure> {
         report.put(format!("{name}.flash"), image.flash);
         report.put(format!("{name}.ram"), image.ram);
         report.put(format!("{name}.panics"), image.panic_paths());
-        if image.data > 0 {
-            report.wrong.push(format!(
-                "{name}: {} bytes in .data, so in flash too; nothing belongs there",
-                image.data
-            ));
-        }
+        report.forbid(name, image);
     }
     report.put("core.flash.increment", producer.flash.saturating_sub(baseline.flash));
     report.put("core.flash.without.idempotence", plain.flash.saturating_sub(baseline.flash));
@@ -115,16 +165,59 @@ fn measure(target: &str) -> Result<Report, Failure> {
     let ram = firmware.ram.saturating_sub(network.ram);
     report.put("firmware.ram.increment", ram.saturating_sub(BATCH_BUFFERS));
     report.put("firmware.ram.batches", BATCH_BUFFERS);
+    report.put("firmware.panics.increment", firmware.panic_paths().saturating_sub(network.panic_paths()));
+    if producer.panic_paths() > 0 {
+        report.wrong.push(format!("calls of ours can panic: {}", caller_note("the producer", &producer)));
+    }
     report.notes.push(caller_note("the producer", &producer));
     report.notes.push(caller_note("smoltcp", &network));
+    let mut modules: BTreeMap<String, u64> = BTreeMap::new();
     for (module, bytes) in &firmware.modules {
-        report.put(format!("firmware.code.{}", module.replace([' ', ','], "_")), *bytes);
+        // `kurier_core::sender::receive` counts for its room, `kurier_core::sender`.
+        let room = module.splitn(3, "::").take(2).collect::<Vec<_>>().join("::");
+        *modules.entry(room).or_default() += bytes;
     }
+    for (room, bytes) in modules {
+        report.put(format!("firmware.code.{}", room.replace([' ', '\''], "_")), bytes);
+    }
+    report.notes.push(largest(&firmware));
     for (name, bytes) in storages(&folder.join("storages"))? {
         report.put(name, bytes);
     }
-    command(&mut report)?;
-    Ok(report)
+    Ok(())
+}
+
+/// The example device: what its image weighs.
+fn device(report: &mut Report) -> Result<(), Failure> {
+    let image = Image::read_with_modules(&firmware::image()?)?;
+    report.put("device.flash", image.flash);
+    report.put("device.ram", image.ram);
+    report.forbid("device", &image);
+    Ok(())
+}
+
+/// The same images, fast instead of small.
+fn fast(report: &mut Report, target: &str) -> Result<(), Failure> {
+    build(target, "firmware-fast", &["--package", "kurier-size"])?;
+    let folder = sh::target().join(target).join("firmware-fast");
+    let read = |name: &str| Image::read(&folder.join(name));
+    let (network, firmware, producer) = (read("network")?, read("firmware")?, read("producer")?);
+    report.put("producer.fast.panics", producer.panic_paths());
+    report.notes.push(caller_note("the producer at opt-level 3", &producer));
+    report.put("firmware.fast.flash.increment", firmware.flash.saturating_sub(network.flash));
+    report.put("firmware.fast.panics", firmware.panic_paths());
+    report.put("network.fast.flash", network.flash);
+    report.put("network.fast.panics", network.panic_paths());
+    report.forbid("firmware.fast", &firmware);
+    Ok(())
+}
+
+/// The source files of ours that most code comes from.
+fn largest(image: &Image) -> String {
+    let mut ours: Vec<_> = image.modules.iter().filter(|(name, _)| name.starts_with("kurier_")).collect();
+    ours.sort_by_key(|(_, bytes)| std::cmp::Reverse(**bytes));
+    let lines: Vec<_> = ours.iter().take(30).map(|(name, bytes)| format!("{bytes:>9}  {name}")).collect();
+    format!("largest sources of the producer, in bytes of code:\n{}", lines.join("\n"))
 }
 
 fn caller_note(whose: &str, image: &Image) -> String {
@@ -135,9 +228,9 @@ fn caller_note(whose: &str, image: &Image) -> String {
     format!("{whose} can panic in:\n{}", callers.collect::<Vec<_>>().join("\n"))
 }
 
-fn build(target: &str, packages: &[&str]) -> Result<(), Failure> {
+fn build(target: &str, profile: &str, packages: &[&str]) -> Result<(), Failure> {
     let mut cargo = sh::cargo();
-    cargo.args(["build", "--quiet", "--profile", "firmware", "--target", target]).args(packages);
+    cargo.args(["build", "--quiet", "--profile", profile, "--target", target]).args(packages);
     sh::run(&mut cargo)
 }
 
@@ -155,8 +248,8 @@ fn storages(path: &Path) -> Result<Vec<(String, u64)>, Failure> {
     Ok(found.into_iter().map(|(sizes, bytes)| (format!("storage.{sizes}"), bytes)).collect())
 }
 
-/// The `kurier` command as it is shipped.
-fn command(report: &mut Report) -> Result<(), Failure> {
+/// The `kurier` command as it is shipped, and where it is.
+fn command(report: &mut Report) -> Result<PathBuf, Failure> {
     let mut cargo = sh::cargo();
     sh::run(cargo.args(["build", "--quiet", "--profile", "dist", "--package", "kurier-cli"]))?;
     let path = sh::target().join("dist").join("kurier");
@@ -165,5 +258,5 @@ fn command(report: &mut Report) -> Result<(), Failure> {
     // Without the line tables and symbols that the file carries.
     let image = Image::read(&path)?;
     report.put("cli.loaded", image.flash);
-    Ok(())
+    Ok(path)
 }

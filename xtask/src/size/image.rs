@@ -1,7 +1,11 @@
-//! One linked image: what of it lies in flash and in RAM, whose code it is, and who can panic.
+//! One linked image: what of it lies in flash and in RAM, whose code it is, who can panic, and what allocates.
+//!
+//! An allocator is looked for by the names of its symbols, and by source lines of Rust's `alloc` that were inlined:
+//! without an allocator nothing that allocates links, so finding none of them is finding no allocation.
 //!
 //! Panics are counted where they are called: each relocation in the code that leads to one of the core library's
 //! panicking functions, from a function that is none itself. `--emit-relocs` keeps them.
+use super::source;
 use crate::sh::{Failure, failed};
 use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionKind, SymbolKind};
 use std::collections::BTreeMap;
@@ -16,10 +20,12 @@ pub(crate) struct Image {
     pub(crate) ram: u64,
     /// Bytes of initialised memory, which take both.
     pub(crate) data: u64,
-    /// Bytes of code by module: crate, and for ours its first module.
+    /// Bytes of code by the module or crate in whose source they were written; see [`source`].
     pub(crate) modules: BTreeMap<String, u64>,
     /// Calls of panicking functions, by the function they are in.
     pub(crate) panics: BTreeMap<String, u64>,
+    /// What of an allocator is linked, by symbol.
+    pub(crate) allocators: Vec<String>,
 }
 
 impl Image {
@@ -52,9 +58,8 @@ impl Image {
             let name = plain(symbol.name()?);
             functions.insert(symbol.address() & !1, (symbol.size(), name));
         }
-        for (size, name) in functions.values() {
-            *image.modules.entry(module(name)).or_default() += size;
-        }
+        let names = file.symbols().filter_map(|symbol| symbol.name().ok().map(plain));
+        image.allocators = names.filter(|name| allocates(name)).collect();
         for section in file.sections().filter(|section| section.kind() == SectionKind::Text) {
             for (at, relocation) in section.relocations() {
                 let RelocationTarget::Symbol(target) = relocation.target() else { continue };
@@ -67,6 +72,16 @@ impl Image {
                 }
             }
         }
+        Ok(image)
+    }
+
+    /// Reads a linked file, and whose its code is.
+    pub(crate) fn read_with_modules(path: &Path) -> Result<Self, Failure> {
+        let bytes = std::fs::read(path).map_err(failed(path.display()))?;
+        let mut image = Self::parse(&bytes).map_err(failed(path.display()))?;
+        let file = object::File::parse(&*bytes).map_err(failed(path.display()))?;
+        image.modules = source::bytes(&file).map_err(failed(path.display()))?;
+        image.allocators.extend(image.modules.contains_key(source::ALLOC).then(|| source::ALLOC.to_owned()));
         Ok(image)
     }
 
@@ -87,23 +102,24 @@ fn panics(name: &str) -> bool {
         || (name.starts_with("core::") && (name.ends_with("_fail") || name.ends_with("_failed")))
 }
 
-/// Whose code a function is.
-fn module(name: &str) -> String {
-    // `<impl kurier_core::sender::Sender<H>>::poll`, `<kurier_core::wire::Walker as Trait>::next`, and the
-    // older form, where the crate stands in front of the brackets.
-    let ours =
-        ["kurier_core::", "kurier_smoltcp::"].iter().find_map(|own| Some((own, name.split(own).nth(1)?)));
-    if let Some((own, rest)) = ours {
-        let first = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
-        return format!("{own}{first}");
-    }
-    let known = ["smoltcp::", "heapless::", "nom::", "managed::", "compiler_builtins::", "kurier_size::"];
-    match known.iter().find(|known| name.contains(**known)) {
-        Some(known) => known.trim_end_matches("::").to_owned(),
-        None if name.starts_with("__") || name.starts_with("mem") => "compiler_builtins".to_owned(),
-        None if name.contains("core::") => "core library".to_owned(),
-        None => "main".to_owned(),
-    }
+/// Whether a symbol is part of an allocator, or of what only a program with one links.
+fn allocates(name: &str) -> bool {
+    // By Rust's own names, those of a C library, and the crate that needs one.
+    const NAMES: [&str; 8] = [
+        "__rust_alloc",
+        "__rust_dealloc",
+        "__rust_realloc",
+        "__rg_alloc",
+        "__rdl_alloc",
+        "malloc",
+        "calloc",
+        "sbrk",
+    ];
+    let last = name.rsplit("::").next().unwrap_or(name);
+    NAMES.iter().any(|known| last.trim_start_matches('_').starts_with(known.trim_start_matches('_')))
+        || name.starts_with("alloc::")
+        || name.contains("<alloc::")
+        || name.contains("GlobalAlloc")
 }
 
 #[cfg(test)]
@@ -111,23 +127,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn code_belongs_to_the_module_it_was_written_in() {
-        for (name, owner) in [
-            ("<kurier_core::sender::Sender<H>>::poll", "kurier_core::sender"),
-            (
-                "kurier_core::sender::receive::<impl kurier_core::sender::Sender<H>>::receive",
-                "kurier_core::sender",
-            ),
-            (
-                "<kurier_core::connection::gather::Gather as kurier_core::wire::sink::Sink>::small",
-                "kurier_core::connection",
-            ),
-            ("smoltcp::iface::interface::Interface::poll", "smoltcp"),
-            ("__aeabi_memcpy4", "compiler_builtins"),
-            ("core::iter::traits::iterator::Iterator::nth", "core library"),
-            ("start", "main"),
-        ] {
-            assert_eq!(module(name), owner, "{name}");
+    fn an_allocator_is_seen_where_there_is_one() {
+        // This program has one.
+        let own = Image::read_with_modules(&std::env::current_exe().unwrap()).unwrap();
+        assert!(own.allocators.iter().any(|name| name == source::ALLOC));
+        assert!(own.allocators.iter().any(|name| name.contains("__rust_alloc")), "{:?}", own.allocators);
+        for name in ["alloc::raw_vec::handle_error", "malloc", "<T as core::alloc::GlobalAlloc>::alloc"] {
+            assert!(allocates(name), "{name}");
+        }
+        for name in ["kurier_core::pool::Pool<H>::take", "smoltcp::storage::ring_buffer::get_allocated"] {
+            assert!(!allocates(name), "{name}");
         }
     }
 

@@ -54,6 +54,8 @@ pub struct Traffic {
     pub sent: u32,
     /// Frames that came damaged, too long, or found no room to be sent from.
     pub dropped: u32,
+    /// Bytes of the frames taken and sent, without their checksums.
+    pub bytes: u32,
 }
 
 /// The controller.
@@ -174,7 +176,10 @@ impl Lan9118 {
         // Error summary, filtering fail.
         let length = length.filter(|_| status & (1 << 15 | 1 << 30) == 0);
         match length {
-            Some(_) => self.traffic.received = self.traffic.received.wrapping_add(1),
+            Some(length) => {
+                self.traffic.received = self.traffic.received.wrapping_add(1);
+                self.traffic.bytes = self.traffic.bytes.wrapping_add(length as u32);
+            }
             None => self.traffic.dropped = self.traffic.dropped.wrapping_add(1),
         }
         length
@@ -222,6 +227,7 @@ impl TxToken for Sending<'_> {
             registers.write(TX_DATA, u32::from_le_bytes(word));
         }
         self.traffic.sent = self.traffic.sent.wrapping_add(1);
+        self.traffic.bytes = self.traffic.bytes.wrapping_add(length);
         result
     }
 }

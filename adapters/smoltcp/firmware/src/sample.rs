@@ -7,7 +7,7 @@ use heapless::String;
 /// One sample as a JSON object. `number` counts samples from 0.
 pub fn sample(board: &mut Board, traffic: Traffic, number: u32, now: u64) -> String<192> {
     let mut json = String::new();
-    let Traffic { received, sent, dropped } = traffic;
+    let Traffic { received, sent, dropped, .. } = traffic;
     let (counter, late, stack, sleeps) = (board.counter(), board.late, board.stack_used(), board.sleeps);
     // Room for the largest numbers: it cannot fail.
     let _ = write!(

@@ -140,7 +140,7 @@ impl Telemetry {
     }
 
     /// Tells what became of the records, and that nothing did.
-    pub fn report(&mut self, board: &Board, now: u64) -> Progress {
+    pub fn report(&mut self, board: &Board, traffic: Traffic, now: u64) -> Progress {
         self.told = false;
         while let Some(delivery) = self.producer.next_delivery() {
             self.told = true;
@@ -158,24 +158,24 @@ impl Telemetry {
             if let Some((trouble, at)) = self.producer.trouble() {
                 board.say(format_args!("trouble: {:?} at {}:{}", trouble.kind, at.host, at.port));
             }
-            self.figures(board, now, open);
+            self.figures(board, traffic, now, open);
         }
         if self.has_more() || open > 0 {
             return Progress::Going;
         }
-        self.figures(board, now, open);
+        self.figures(board, traffic, now, open);
         Progress::Over { well: self.figures.acknowledged == self.arguments.records }
     }
 
-    fn figures(&self, board: &Board, now: u64, open: u32) {
+    fn figures(&self, board: &Board, traffic: Traffic, now: u64, open: u32) {
         let Figures { sent, refused, acknowledged, failed, .. } = self.figures;
         let stats = self.producer.stats();
         let (retries, opened, bytes) = (stats.retries, stats.connections_opened, stats.bytes);
-        let (ms, stack) = ((now - self.started) / 1000, board.stack_used());
+        let (ms, stack, wire) = ((now - self.started) / 1000, board.stack_used(), traffic.bytes);
         board.say(format_args!(
             "{{\"sent\":{sent},\"acknowledged\":{acknowledged},\"failed\":{failed},\"refused\":{refused},\
-             \"open\":{open},\"batch_bytes\":{bytes},\"retries\":{retries},\"connections\":{opened},\"ms\":{ms},\
-             \"stack\":{stack},\"sleeps\":{}}}",
+             \"open\":{open},\"batch_bytes\":{bytes},\"wire_bytes\":{wire},\"retries\":{retries},\
+             \"connections\":{opened},\"ms\":{ms},\"stack\":{stack},\"sleeps\":{}}}",
             board.sleeps
         ));
     }
