@@ -274,6 +274,30 @@ mod tests {
     }
 
     #[test]
+    fn a_partition_that_was_never_written_to_is_forgotten_without_a_new_epoch() {
+        let mut generation = known();
+        let mut sequence = Sequence::new();
+        assert!(!sequence.is_used(generation.number));
+        assert!(sequence.stamp(&mut generation, 3).is_some());
+        assert!(sequence.is_used(generation.number));
+        generation.bump();
+        assert!(!sequence.is_used(generation.number), "the new epoch has seen nothing of it");
+    }
+
+    #[test]
+    fn a_partition_under_suspicion_proves_nothing_but_its_log_is_still_measured() {
+        let mut sequence = Sequence::new();
+        assert!(!sequence.is_proven() && !sequence.has_measured());
+        sequence.prove(Some(10), Millis(1));
+        assert!(sequence.is_proven() && sequence.has_measured());
+        sequence.suspect(false);
+        assert!(!sequence.is_proven() && !sequence.has_measured());
+        assert!(sequence.is_in_another_log(9, 0) && !sequence.is_in_another_log(10, 0));
+        sequence.suspect(true);
+        assert!(!sequence.is_proven() && sequence.has_measured(), "answers may come from the old log");
+    }
+
+    #[test]
     fn a_proof_holds_for_a_minute_and_never_again() {
         for at in [0, u32::MAX - 30_000, 1 << 31] {
             let mut generation = known();
