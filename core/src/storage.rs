@@ -69,7 +69,12 @@ impl<
     /// Bytes of this storage.
     pub const BYTES: usize = size_of::<Self>();
 
-    /// An empty one. Does not compile without at least one of each, or with more than the indices can count.
+    /// An empty one. Does not compile without at least one of each, or with more than the indices can count:
+    ///
+    /// ```compile_fail,E0080
+    /// # use kurier_core::storage::Storage;
+    /// static NO_LINK: Storage<0, 4, 8, 1024> = Storage::new();
+    /// ```
     pub const fn new() -> Self {
         const {
             assert!(LINKS > 0 && LINKS < 1024, "1 to 1023 links");
@@ -95,6 +100,52 @@ impl<
         }
     }
 }
+
+/// What does not compile, one by one:
+///
+/// ```compile_fail,E0080
+/// // no partition
+/// static MEMORY: kurier_core::storage::Storage<1, 0, 8, 1024> = kurier_core::storage::Storage::new();
+/// ```
+/// ```compile_fail,E0080
+/// // no batch
+/// static MEMORY: kurier_core::storage::Storage<1, 4, 0, 1024> = kurier_core::storage::Storage::new();
+/// ```
+/// ```compile_fail,E0080
+/// // no room for a batch's header and a record
+/// static MEMORY: kurier_core::storage::Storage<1, 4, 8, 127> = kurier_core::storage::Storage::new();
+/// ```
+/// ```compile_fail,E0080
+/// // no topic
+/// static MEMORY: kurier_core::storage::Storage<1, 4, 8, 1024, 0> = kurier_core::storage::Storage::new();
+/// ```
+/// ```compile_fail,E0080
+/// // no name
+/// static MEMORY: kurier_core::storage::Storage<1, 4, 8, 1024, 1, 0> = kurier_core::storage::Storage::new();
+/// ```
+/// ```compile_fail,E0080
+/// // too many links
+/// static MEMORY: kurier_core::storage::Storage<1024, 1, 1, 128> = kurier_core::storage::Storage::new();
+/// ```
+/// ```compile_fail,E0080
+/// // too many partitions
+/// static MEMORY: kurier_core::storage::Storage<1, 65535, 1, 128> = kurier_core::storage::Storage::new();
+/// ```
+/// ```compile_fail,E0080
+/// // too many batches
+/// static MEMORY: kurier_core::storage::Storage<1, 1, 65535, 128> = kurier_core::storage::Storage::new();
+/// ```
+/// ```compile_fail,E0080
+/// // too many topics
+/// static MEMORY: kurier_core::storage::Storage<1, 1, 1, 128, 65535> = kurier_core::storage::Storage::new();
+/// ```
+/// and what does, with the least of each:
+///
+/// ```
+/// static MEMORY: kurier_core::storage::Storage<1, 1, 1, 128, 1, 1> = kurier_core::storage::Storage::new();
+/// ```
+#[cfg(doctest)]
+struct Sizes;
 
 /// The smallest batch buffer that is of use, in bytes.
 pub const LEAST_BATCH_BYTES: u32 = 128;

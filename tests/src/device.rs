@@ -32,6 +32,14 @@ impl Device {
     /// # Errors
     /// The variable is not set, or QEMU does not start.
     pub fn start(machine: &str, words: &[&str]) -> io::Result<Self> {
+        Self::start_on("user", machine, words)
+    }
+
+    /// As [`Self::start`], on a network that `nic` describes as QEMU's option `-nic` does: its kind and its settings.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_on(nic: &str, machine: &str, words: &[&str]) -> io::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let image = std::env::var_os("KURIER_FIRMWARE")
             .ok_or_else(|| Error::other("KURIER_FIRMWARE names no image: run `cargo xtask test`"))?;
@@ -39,16 +47,8 @@ impl Device {
         let monitor = std::env::temp_dir().join(name);
         let said: String = words.iter().map(|word| format!(",arg={word}")).collect();
         let mut qemu = Command::new("qemu-system-arm");
-        qemu.args([
-            "-M",
-            machine,
-            "-display",
-            "none",
-            "-serial",
-            "none",
-            "-nic",
-            "user,model=lan9118,id=net0",
-        ]);
+        qemu.args(["-M", machine, "-display", "none", "-serial", "none"]);
+        qemu.arg("-nic").arg(format!("{nic},model=lan9118,id=net0"));
         qemu.arg("-monitor").arg(format!("unix:{},server=on,wait=off", monitor.display()));
         qemu.arg("-semihosting-config").arg(format!("enable=on,target=native,arg=kurier-firmware{said}"));
         qemu.arg("-kernel").arg(image).stdin(Stdio::null()).stdout(Stdio::piped());
@@ -122,7 +122,14 @@ impl Device {
     }
 
     fn command(&self, line: &str) -> io::Result<()> {
-        let mut monitor = UnixStream::connect(&self.monitor)?;
+        // QEMU makes its socket a moment after its start.
+        let until = Instant::now() + Duration::from_secs(5);
+        let mut monitor = loop {
+            match UnixStream::connect(&self.monitor) {
+                Err(_) if Instant::now() < until => std::thread::sleep(Duration::from_millis(2)),
+                answer => break answer?,
+            }
+        };
         monitor.set_read_timeout(Some(Duration::from_secs(5)))?;
         let prompt = |monitor: &mut UnixStream| {
             let (mut seen, mut byte) = (Vec::new(), [0]);

@@ -3,16 +3,52 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // a test
 use kurier_tests::device::{Device, HOST, M3, number};
 use kurier_tests::kafka::{Kafka, Listener, Options, read};
+use std::path::Path;
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(180);
 
+/// Listeners that the guest can reach: a plain one, one that wants SASL, and one that wants TLS.
+fn secured(options: Options) -> Options {
+    const PASSWORD: &str = "for-a-test";
+    let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("firmware.p12");
+    // Of an earlier run.
+    let _ = std::fs::remove_file(&store);
+    let mut keytool = Command::new("keytool");
+    keytool.args([
+        "-genkeypair",
+        "-alias",
+        "broker",
+        "-keyalg",
+        "EC",
+        "-dname",
+        "CN=10.0.2.2",
+        "-validity",
+        "2",
+    ]);
+    keytool.args(["-storetype", "PKCS12", "-storepass", PASSWORD, "-keystore"]).arg(&store);
+    assert!(keytool.output().unwrap().status.success(), "keytool makes a key");
+    let guest = |name, protocol| Listener::new(name, protocol).advertise(HOST, None);
+    options
+        .listener(guest("GUEST", "PLAINTEXT"))
+        .listener(guest("SASLG", "SASL_PLAINTEXT"))
+        .listener(guest("TLSG", "SSL"))
+        .property("listener.name.saslg.sasl.enabled.mechanisms", "PLAIN")
+        .property(
+            "listener.name.saslg.plain.sasl.jaas.config",
+            "org.apache.kafka.common.security.plain.PlainLoginModule required user_a=\"b\";",
+        )
+        .property("listener.name.tlsg.ssl.keystore.type", "PKCS12")
+        .property("listener.name.tlsg.ssl.keystore.location", &store.display().to_string())
+        .property("listener.name.tlsg.ssl.keystore.password", PASSWORD)
+}
+
 /// One node, whole again whatever the test before did to it.
 fn kafka() -> MutexGuard<'static, Kafka> {
     static KAFKA: OnceLock<Mutex<Kafka>> = OnceLock::new();
-    let guest = || Listener::new("GUEST", "PLAINTEXT").advertise(HOST, None);
-    let start = || Mutex::new(Kafka::start(Options::new().listener(guest())).unwrap());
+    let start = || Mutex::new(Kafka::start(secured(Options::new())).unwrap());
     let kafka = KAFKA.get_or_init(start).lock().unwrap_or_else(PoisonError::into_inner);
     if kafka.pid(1).is_none() {
         kafka.start_node(1).unwrap();
@@ -21,7 +57,11 @@ fn kafka() -> MutexGuard<'static, Kafka> {
 }
 
 fn device(kafka: &Kafka, topic: &str, words: &[&str]) -> Device {
-    let bootstrap = format!("bootstrap={HOST}:{}", kafka.port(1, "GUEST").unwrap());
+    device_at(kafka, "GUEST", topic, words)
+}
+
+fn device_at(kafka: &Kafka, listener: &str, topic: &str, words: &[&str]) -> Device {
+    let bootstrap = format!("bootstrap={HOST}:{}", kafka.port(1, listener).unwrap());
     Device::start(M3, &[&[bootstrap.as_str(), &format!("topic={topic}")], words].concat()).unwrap()
 }
 
@@ -58,4 +98,18 @@ fn a_broker_that_is_killed_and_started_again_loses_and_doubles_nothing() {
     let samples = samples(&kafka, "killed");
     assert_eq!(samples.len() as u64, acknowledged);
     assert!(samples.is_sorted_by(|a, b| a < b), "in order, none twice");
+}
+
+#[test]
+fn a_listener_that_wants_tls_or_sasl_is_named_as_such_and_tried_again() {
+    let kafka = kafka();
+    for (listener, wants) in [("TLSG", "TLS"), ("SASLG", "SASL")] {
+        let mut device = device_at(&kafka, listener, "secured", &["records=1"]);
+        let port = kafka.port(1, listener).unwrap();
+        for _ in 0..2 {
+            let trouble = device.wait_for("trouble: ", PATIENCE).unwrap();
+            assert!(trouble.contains(&format!("at {HOST}:{port}")), "{trouble}");
+            assert!(trouble.contains(&format!("does that port want {wants}")), "{trouble}");
+        }
+    }
 }

@@ -49,7 +49,7 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
 fn in_qemu(tally: &mut Tally, image: &Path) {
     let mut tests = sh::cargo();
     tests.args(["test", "--no-fail-fast", "--package", "kurier-tests", "--features", "firmware"]);
-    tests.args(["--test", "firmware", "--", "--test-threads=2"]).env("KURIER_FIRMWARE", image);
+    tests.args(["--test", "firmware*", "--", "--test-threads=2"]).env("KURIER_FIRMWARE", image);
     tally.suite("firmware in QEMU", &mut tests);
 }
 

@@ -2,14 +2,15 @@
 use crate::wire::{End, Weather};
 use kurier_broker::{Cluster, ConnectionId};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
+use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{Socket, SocketBuffer};
 use smoltcp::time::Instant;
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
 
-/// The address of every broker; they differ in their ports.
+/// The address of every broker at the far end of a cable; they differ in their ports.
 pub(crate) const HOST: &str = "10.0.0.2";
 /// Streams that each broker can serve at a time.
-const BACKLOG: usize = 6;
+const BACKLOG: usize = 12;
 
 struct Seat {
     socket: SocketHandle,
@@ -18,13 +19,14 @@ struct Seat {
 }
 
 /// A cluster within reach of an interface.
-pub(crate) struct Brokers {
+pub(crate) struct Brokers<D = End> {
     pub(crate) cluster: Cluster,
     /// Streams that were opened so far.
     pub(crate) opened: u32,
-    device: End,
-    interface: Interface,
-    sockets: SocketSet<'static>,
+    pub(crate) device: D,
+    pub(crate) interface: Interface,
+    /// Theirs, and those of whoever else is at that end.
+    pub(crate) sockets: SocketSet<'static>,
     seats: Vec<Seat>,
 }
 
@@ -32,17 +34,23 @@ const fn port(broker: u16) -> u16 {
     9090 + broker
 }
 
-impl Brokers {
-    /// Brokers 1 to `count`, on the ports 9091 and up.
-    pub(crate) fn new(mut cluster: Cluster, count: u16, mut device: End) -> Self {
-        let mut config = Config::new(HardwareAddress::Ip);
+impl<D: Device> Brokers<D> {
+    /// Brokers 1 to `count`, on the ports 9091 and up of `host`, which leads to `address`.
+    pub(crate) fn at(
+        (host, address): (&str, IpAddress),
+        hardware: HardwareAddress,
+        mut cluster: Cluster,
+        count: u16,
+        mut device: D,
+    ) -> Self {
+        let mut config = Config::new(hardware);
         config.random_seed = 77;
         let mut interface = Interface::new(config, &mut device, Instant::ZERO);
-        interface.update_ip_addrs(|list| list.push(IpCidr::new(IpAddress::v4(10, 0, 0, 2), 24)).unwrap());
+        interface.update_ip_addrs(|list| list.push(IpCidr::new(address, 24)).unwrap());
         let mut sockets = SocketSet::new(vec![]);
         let mut seats = Vec::new();
         for broker in 1..=count {
-            cluster.add_broker(i32::from(broker), HOST, port(broker));
+            cluster.add_broker(i32::from(broker), host, port(broker));
             for _ in 0..BACKLOG {
                 let buffer = || SocketBuffer::new(vec![0; 2048]);
                 let socket = sockets.add(Socket::new(buffer(), buffer()));
@@ -88,6 +96,27 @@ impl Brokers {
         }
     }
 
+    /// Cuts every stream, as a broker that restarts does.
+    pub(crate) fn cut(&mut self) {
+        for seat in &mut self.seats {
+            self.sockets.get_mut::<Socket<'_>>(seat.socket).abort();
+        }
+    }
+
+    /// The first four bytes of the values in a partition.
+    pub(crate) fn numbers(&self, topic: &str, partition: i32) -> Vec<u32> {
+        let number = |value: &[u8]| u32::from_be_bytes(*value.first_chunk().unwrap());
+        self.cluster.records(topic, partition).map(|record| number(record.value.unwrap())).collect()
+    }
+}
+
+impl Brokers {
+    /// Brokers at the far end of a cable.
+    pub(crate) fn new(cluster: Cluster, count: u16, device: End) -> Self {
+        let place = (HOST, IpAddress::v4(10, 0, 0, 2));
+        Self::at(place, HardwareAddress::Ip, cluster, count, device)
+    }
+
     /// When there is something to do here.
     pub(crate) fn next(&mut self, now: Instant) -> Option<Instant> {
         let own = self.interface.poll_at(now, &self.sockets);
@@ -107,18 +136,5 @@ impl Brokers {
     /// Changes what the cable does.
     pub(crate) fn set_weather(&self, weather: Weather) {
         self.device.set(weather);
-    }
-
-    /// Cuts every stream, as a broker that restarts does.
-    pub(crate) fn cut(&mut self) {
-        for seat in &mut self.seats {
-            self.sockets.get_mut::<Socket<'_>>(seat.socket).abort();
-        }
-    }
-
-    /// The first four bytes of the values in a partition.
-    pub(crate) fn numbers(&self, topic: &str, partition: i32) -> Vec<u32> {
-        let number = |value: &[u8]| u32::from_be_bytes(*value.first_chunk().unwrap());
-        self.cluster.records(topic, partition).map(|record| number(record.value.unwrap())).collect()
     }
 }

@@ -2,6 +2,7 @@
 //! in virtual time, with frames that are lost, doubled, late and damaged.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)] // a test
 mod brokers;
+mod seeds;
 mod wire;
 
 use brokers::{Brokers, HOST};

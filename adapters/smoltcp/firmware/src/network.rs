@@ -17,6 +17,8 @@ pub const LINKS: usize = 2;
 /// Bytes of each stream's buffers: what one write takes, and the window that a broker sees.
 const SEND: usize = 2048;
 const RECEIVE: usize = 1024;
+/// Microseconds between two complaints about having no address.
+const COMPLAIN: u64 = 5_000_000;
 
 /// The network of the device.
 pub struct Network {
@@ -26,6 +28,8 @@ pub struct Network {
     links: Links<LINKS>,
     dhcp: Option<SocketHandle>,
     dns: SocketHandle,
+    /// When it last had an address, or said that it has none.
+    complained: u64,
 }
 
 fn instant(micros: u64) -> Instant {
@@ -58,7 +62,8 @@ impl Network {
         let streams = streams(&mut sockets);
         let dns = sockets.add(dns::Socket::new(&[], &mut QUERIES.init([const { None }; LINKS])[..]));
         let links = Links::new(streams, seed).with_dns(dns);
-        let mut network = Self { device, interface, sockets, links, dhcp: None, dns };
+        let complained = board.micros();
+        let mut network = Self { device, interface, sockets, links, dhcp: None, dns, complained };
         match arguments.address {
             Some(address) => network.take_address(board, Ipv4Cidr::new(address, 24), None),
             None => network.dhcp = Some(network.sockets.add(dhcpv4::Socket::new())),
@@ -70,6 +75,12 @@ impl Network {
     pub fn poll(&mut self, board: &Board, now: u64) {
         self.interface.poll(instant(now), &mut self.device, &mut self.sockets);
         let (Some(dhcp), was_up) = (self.dhcp, self.is_up()) else { return };
+        if was_up {
+            self.complained = now;
+        } else if now - self.complained >= COMPLAIN {
+            self.complained = now;
+            board.say(format_args!("trouble: no address: DHCP does not answer; is the cable in?"));
+        }
         match self.sockets.get_mut::<dhcpv4::Socket<'_>>(dhcp).poll() {
             None => {}
             Some(Event::Configured(lease)) => {

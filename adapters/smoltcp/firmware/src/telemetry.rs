@@ -10,7 +10,7 @@ use kurier_core::config::Config;
 use kurier_core::error::{ConfigError, SendError};
 use kurier_core::producer::Producer;
 use kurier_core::record::{Header, Record, Topic};
-use kurier_core::sender::Wake;
+use kurier_core::sender::{Trouble, TroubleKind, Wake};
 use kurier_core::storage::Storage;
 use kurier_core::time::Instant;
 use kurier_core::transport::Endpoint;
@@ -62,6 +62,19 @@ fn crc32c(crc: u32, bytes: &[u8]) -> u32 {
     let mut digest = TABLE.digest_with_initial((!crc).reverse_bits());
     digest.update(bytes);
     digest.finalize()
+}
+
+/// What to look at, where the kind alone does not say it.
+const fn hint(trouble: Trouble) -> &'static str {
+    match (trouble.kind, trouble.greeting) {
+        (TroubleKind::Closed | TroubleKind::NotKafka, true) => {
+            ", before it greeted: does that port want TLS?"
+        }
+        (TroubleKind::Closed, false) => {
+            ", after it greeted: does that port want SASL, or did the broker stop?"
+        }
+        _ => "",
+    }
 }
 
 impl Telemetry {
@@ -156,7 +169,8 @@ impl Telemetry {
         if now.saturating_sub(self.reported) >= u64::from(REPORT_MS) * 1000 {
             self.reported = now;
             if let Some((trouble, at)) = self.producer.trouble() {
-                board.say(format_args!("trouble: {:?} at {}:{}", trouble.kind, at.host, at.port));
+                let (kind, hint) = (trouble.kind, hint(trouble));
+                board.say(format_args!("trouble: {kind:?} at {}:{}{hint}", at.host, at.port));
             }
             self.figures(board, traffic, now, open);
         }

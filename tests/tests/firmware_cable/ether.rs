@@ -1,0 +1,113 @@
+//! The far end of the device's cable: Ethernet frames in datagrams, as QEMU's `-nic socket,udp=` sends them.
+//!
+//! Frames may be lost or doubled, both ways.
+use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::time::Instant;
+use std::net::{SocketAddr, UdpSocket};
+
+const FRAME: usize = 1514;
+
+/// What happens to frames, in percent.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Weather {
+    pub(crate) loss: u32,
+    pub(crate) twice: u32,
+}
+
+/// One end; the other is QEMU's.
+pub(crate) struct Ether {
+    socket: UdpSocket,
+    guest: SocketAddr,
+    /// A frame that came twice.
+    again: Option<Vec<u8>>,
+    random: u32,
+    pub(crate) weather: Weather,
+    /// Frames lost and doubled.
+    pub(crate) mishaps: [u32; 2],
+}
+
+impl Ether {
+    /// An end, and how QEMU is told of it.
+    pub(crate) fn new() -> (Self, String) {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        // QEMU binds it again; a port that was free a moment ago.
+        let guest = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let nic = format!("socket,udp={},localaddr={guest}", socket.local_addr().unwrap());
+        let (weather, mishaps) = (Weather::default(), [0; 2]);
+        (Self { socket, guest, again: None, random: 9, weather, mishaps }, nic)
+    }
+
+    fn chance(&mut self, percent: u32) -> bool {
+        // xorshift32
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 17;
+        self.random ^= self.random << 5;
+        self.random % 100 < percent
+    }
+
+    /// How often a frame arrives.
+    fn copies(&mut self) -> u32 {
+        if self.chance(self.weather.loss) {
+            self.mishaps[0] += 1;
+            return 0;
+        }
+        let twice = self.chance(self.weather.twice);
+        self.mishaps[1] += u32::from(twice);
+        1 + u32::from(twice)
+    }
+}
+
+pub(crate) struct Received(Vec<u8>);
+
+pub(crate) struct Sending<'a>(&'a mut Ether);
+
+impl RxToken for Received {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
+        f(&self.0)
+    }
+}
+
+impl TxToken for Sending<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
+        let mut frame = vec![0; len];
+        let result = f(&mut frame);
+        for _ in 0..self.0.copies() {
+            // A guest that is not there yet or any more loses the frame.
+            let _ = self.0.socket.send_to(&frame, self.0.guest);
+        }
+        result
+    }
+}
+
+impl Device for Ether {
+    type RxToken<'a> = Received;
+    type TxToken<'a> = Sending<'a>;
+
+    fn receive(&mut self, _: Instant) -> Option<(Received, Sending<'_>)> {
+        let mut frame = self.again.take();
+        while frame.is_none() {
+            let mut bytes = [0; 2048];
+            let Ok(count) = self.socket.recv(&mut bytes) else { return None };
+            let came = bytes[..count].to_vec();
+            match self.copies() {
+                0 => continue,
+                1 => {}
+                _ => self.again = Some(came.clone()),
+            }
+            frame = Some(came);
+        }
+        Some((Received(frame?), Sending(self)))
+    }
+
+    fn transmit(&mut self, _: Instant) -> Option<Sending<'_>> {
+        Some(Sending(self))
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ethernet;
+        capabilities.max_transmission_unit = FRAME;
+        capabilities
+    }
+}

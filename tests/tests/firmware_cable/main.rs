@@ -1,0 +1,104 @@
+//! The device's image in QEMU on a cable whose far end is ours: leases and names that come late or never, addresses
+//! nobody has, frames that are lost and doubled, a reset at any moment.
+#![cfg(feature = "firmware")]
+#![allow(clippy::unwrap_used, clippy::panic)] // a test
+
+#[path = "../smoltcp_loopback/brokers.rs"]
+#[allow(dead_code)] // what only virtual time uses
+mod brokers;
+mod ether;
+mod town;
+#[path = "../smoltcp_loopback/wire.rs"]
+#[allow(dead_code)]
+mod wire;
+
+use ether::Weather;
+use kurier_tests::device::{Device, M3};
+use std::time::Duration;
+use town::{GOOD, Manners, NAME, Town};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+const BY_NAME: &str = "bootstrap=broker.example:9091";
+const BY_ADDRESS: &str = "bootstrap=10.0.2.2:9091";
+
+fn device(town: &Town, words: &[&str]) -> Device {
+    Device::start_on(&town.nic, M3, &[&["topic=telemetry"], words].concat()).unwrap()
+}
+
+#[test]
+fn bootstrap_servers_and_advertised_brokers_are_found_by_their_names() {
+    let town = Town::start(GOOD);
+    let (status, figures) = device(&town, &[BY_NAME, "records=200"]).end(PATIENCE).unwrap();
+    assert_eq!((status, figures.of("acknowledged")), (Some(0), 200));
+    let seen = town.leave();
+    assert_eq!(seen.samples, (0..200).collect::<Vec<_>>());
+    assert!(seen.questions > 0, "the way there was asked for");
+}
+
+#[test]
+fn a_name_that_is_not_known_yet_is_trouble_and_asked_for_again() {
+    let town = Town::start(Manners { knows: false, ..GOOD });
+    let mut device = device(&town, &[BY_NAME, "records=20"]);
+    let trouble = device.wait_for("trouble: ", PATIENCE).unwrap();
+    assert_eq!(trouble, format!("trouble: Unreachable at {NAME}:9091"));
+    town.behave(GOOD);
+    assert_eq!(device.end(PATIENCE).unwrap().0, Some(0));
+    assert_eq!(town.leave().samples, (0..20).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_dhcp_server_that_is_silent_is_told_of_and_asked_until_it_answers() {
+    let town = Town::start(Manners { leases: false, ..GOOD });
+    let mut device = device(&town, &[BY_ADDRESS, "records=20"]);
+    for _ in 0..2 {
+        device.wait_for("trouble: no address: DHCP does not answer", PATIENCE).unwrap();
+    }
+    town.behave(GOOD);
+    assert_eq!(device.end(PATIENCE).unwrap().0, Some(0));
+    assert_eq!(town.leave().samples, (0..20).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_address_that_nobody_has_is_trouble_and_not_the_end() {
+    let town = Town::start(GOOD);
+    let mut device = device(&town, &["bootstrap=10.0.2.77:9092", "records=1"]);
+    for _ in 0..2 {
+        let trouble = device.wait_for("trouble: ", PATIENCE).unwrap();
+        assert_eq!(trouble, "trouble: Unreachable at 10.0.2.77:9092");
+    }
+    town.leave();
+}
+
+#[test]
+fn frames_that_are_lost_and_doubled_lose_and_double_no_record() {
+    let town = Town::start(Manners { weather: Weather { loss: 5, twice: 5 }, ..GOOD });
+    let (status, figures) = device(&town, &[BY_ADDRESS, "records=500"]).end(PATIENCE).unwrap();
+    assert_eq!((status, figures.of("acknowledged")), (Some(0), 500));
+    let seen = town.leave();
+    assert_eq!(seen.samples, (0..500).collect::<Vec<_>>());
+    assert!(seen.mishaps.iter().all(|count| *count > 5), "the cable did its worst: {:?}", seen.mishaps);
+}
+
+#[test]
+fn a_reset_at_any_moment_is_a_new_beginning() {
+    let town = Town::start(GOOD);
+    let device = device(&town, &[BY_NAME, "records=60", "every=10"]);
+    // While it asks for an address, for a name, opens, greets, has the first batch on its way, is in the middle.
+    for ms in [5, 15, 30, 45, 60, 80, 110, 150, 200, 260, 330, 410] {
+        std::thread::sleep(Duration::from_millis(ms));
+        device.reset().unwrap();
+    }
+    assert_eq!(device.end(PATIENCE).unwrap().0, Some(0));
+    let samples = town.leave().samples;
+    let begins: Vec<usize> = (0..samples.len()).filter(|at| samples[*at] == 0).collect();
+    for (nth, begin) in begins.iter().enumerate() {
+        let end = begins.get(nth + 1).copied().unwrap_or(samples.len());
+        let series = &samples[*begin..end];
+        assert!(
+            series.iter().copied().eq(0..series.len() as u64),
+            "one boot's, from its first on: {series:?}"
+        );
+    }
+    assert_eq!(samples.len() - begins.last().unwrap(), 60, "the last boot's are all there");
+    assert!(begins.len() > 2, "resets came before and after first records: {begins:?}");
+}

@@ -1,0 +1,182 @@
+//! Whom the device can reach: a DHCP server, a name server and the model brokers, all at 10.0.2.2, in real time.
+use crate::brokers::Brokers;
+use crate::ether::{Ether, Weather};
+use kurier_broker::{Cluster, Settings, TopicConfig};
+use kurier_tests::device::number;
+use smoltcp::iface::SocketHandle;
+use smoltcp::socket::udp::{PacketBuffer, PacketMetadata, Socket};
+use smoltcp::time::Instant;
+use smoltcp::wire::{
+    DhcpMessageType, DhcpPacket, DhcpRepr, EthernetAddress, IpAddress, IpEndpoint, Ipv4Address,
+};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+/// The name that leads to the brokers, and that they advertise.
+pub(crate) const NAME: &str = "broker.example";
+const OWN: Ipv4Address = Ipv4Address::new(10, 0, 2, 2);
+const LEASED: Ipv4Address = Ipv4Address::new(10, 0, 2, 15);
+
+/// What the servers do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manners {
+    /// Whether DHCP answers.
+    pub(crate) leases: bool,
+    /// Whether the name server knows the brokers' name.
+    pub(crate) knows: bool,
+    pub(crate) weather: Weather,
+}
+
+/// As they should be.
+pub(crate) const GOOD: Manners =
+    Manners { leases: true, knows: true, weather: Weather { loss: 0, twice: 0 } };
+
+/// What there was to see at the end.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// Numbers of the samples, in the order of the log.
+    pub(crate) samples: Vec<u64>,
+    /// Questions to the name server.
+    pub(crate) questions: u32,
+    /// Frames lost and doubled.
+    pub(crate) mishaps: [u32; 2],
+}
+
+/// The far end of the cable, in a thread of its own.
+pub(crate) struct Town {
+    /// QEMU's option for the device's network.
+    pub(crate) nic: String,
+    manners: Sender<Manners>,
+    thread: JoinHandle<Seen>,
+}
+
+impl Town {
+    pub(crate) fn start(manners: Manners) -> Self {
+        let (ether, nic) = Ether::new();
+        let (sender, receiver) = channel();
+        let thread = std::thread::spawn(move || Servers::new(ether, manners).run(&receiver));
+        Self { nic, manners: sender, thread }
+    }
+
+    /// From now on.
+    pub(crate) fn behave(&self, manners: Manners) {
+        self.manners.send(manners).unwrap();
+    }
+
+    /// The end.
+    pub(crate) fn leave(self) -> Seen {
+        drop(self.manners);
+        self.thread.join().unwrap()
+    }
+}
+
+struct Servers {
+    brokers: Brokers<Ether>,
+    dhcp: SocketHandle,
+    dns: SocketHandle,
+    manners: Manners,
+    questions: u32,
+}
+
+fn udp(port: u16) -> Socket<'static> {
+    let buffer = || PacketBuffer::new(vec![PacketMetadata::EMPTY; 8], vec![0; 8192]);
+    let mut socket = Socket::new(buffer(), buffer());
+    socket.bind(port).unwrap();
+    socket
+}
+
+impl Servers {
+    fn new(device: Ether, manners: Manners) -> Self {
+        let cluster = Cluster::new(Settings::default());
+        let place = (NAME, IpAddress::Ipv4(OWN));
+        let own = EthernetAddress([2, 0, 0, 0, 0, 1]);
+        let mut brokers = Brokers::at(place, own.into(), cluster, 1, device);
+        brokers.cluster.create_topic("telemetry", 1, TopicConfig::default()).unwrap();
+        let (dhcp, dns) = (brokers.sockets.add(udp(67)), brokers.sockets.add(udp(53)));
+        Self { brokers, dhcp, dns, manners, questions: 0 }
+    }
+
+    fn run(mut self, manners: &Receiver<Manners>) -> Seen {
+        use std::sync::mpsc::TryRecvError;
+        let started = std::time::Instant::now();
+        loop {
+            match manners.try_recv() {
+                Ok(manners) => self.manners = manners,
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => break,
+            }
+            self.brokers.device.weather = self.manners.weather;
+            let now = Instant::from_micros(i64::try_from(started.elapsed().as_micros()).unwrap());
+            let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+            self.brokers.poll(now, i64::try_from(unix.as_millis()).unwrap());
+            self.lease();
+            self.name();
+            std::thread::sleep(Duration::from_micros(500));
+        }
+        let records = self.brokers.cluster.records("telemetry", 0);
+        let samples = records.map(|record| number(record.value.unwrap()).unwrap()).collect();
+        Seen { samples, questions: self.questions, mishaps: self.brokers.device.mishaps }
+    }
+
+    /// Gives the one address there is.
+    fn lease(&mut self) {
+        let socket = self.brokers.sockets.get_mut::<Socket<'_>>(self.dhcp);
+        while let Ok((bytes, _)) = socket.recv() {
+            let Ok(packet) = DhcpPacket::new_checked(bytes) else { continue };
+            let Ok(asked) = DhcpRepr::parse(&packet) else { continue };
+            let message_type = match asked.message_type {
+                DhcpMessageType::Discover => DhcpMessageType::Offer,
+                DhcpMessageType::Request => DhcpMessageType::Ack,
+                _ => continue,
+            };
+            if !self.manners.leases {
+                continue;
+            }
+            let mut answer = DhcpRepr {
+                message_type,
+                your_ip: LEASED,
+                server_ip: OWN,
+                router: Some(OWN),
+                subnet_mask: Some(Ipv4Address::new(255, 255, 255, 0)),
+                server_identifier: Some(OWN),
+                lease_duration: Some(3600),
+                dns_servers: Some(Default::default()),
+                requested_ip: None,
+                client_identifier: None,
+                parameter_request_list: None,
+                max_size: None,
+                ..asked
+            };
+            answer.dns_servers.as_mut().unwrap().push(OWN).unwrap();
+            let mut bytes = vec![0; answer.buffer_len()];
+            answer.emit(&mut DhcpPacket::new_unchecked(&mut bytes[..])).unwrap();
+            let everybody = IpEndpoint::new(IpAddress::v4(255, 255, 255, 255), 68);
+            socket.send_slice(&bytes, everybody).unwrap();
+        }
+    }
+
+    /// Answers questions for the brokers' name.
+    fn name(&mut self) {
+        let socket = self.brokers.sockets.get_mut::<Socket<'_>>(self.dns);
+        while let Ok((question, from)) = socket.recv() {
+            self.questions += 1;
+            let mut answer = question.to_vec();
+            let named = question.windows(NAME.len()).any(|part| {
+                let dots =
+                    part.iter().zip(NAME.bytes()).all(|(byte, letter)| *byte == letter || letter == b'.');
+                dots && part.first() == NAME.as_bytes().first()
+            });
+            let known = named && self.manners.knows;
+            // An answer; to a name that is not known: "no such name".
+            answer[2..4].copy_from_slice(&[0x81, if known { 0x80 } else { 0x83 }]);
+            if known {
+                answer[7] = 1;
+                // The name as asked, an address, a minute, four bytes.
+                answer.extend([0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
+                answer.extend(OWN.octets());
+            }
+            socket.send_slice(&answer, from.endpoint).unwrap();
+        }
+    }
+}
