@@ -12,6 +12,8 @@ const FRAME: usize = 1514;
 pub(crate) struct Weather {
     pub(crate) loss: u32,
     pub(crate) twice: u32,
+    /// Frames for nobody that come in a burst, more than the controller has room for.
+    pub(crate) burst: u32,
 }
 
 /// One end; the other is QEMU's.
@@ -44,6 +46,16 @@ impl Ether {
         self.random ^= self.random >> 17;
         self.random ^= self.random << 5;
         self.random % 100 < percent
+    }
+
+    /// Sends a burst of long frames that everybody must look at, of a protocol that nobody knows.
+    pub(crate) fn burst(&self) {
+        let mut frame = [0xFF; FRAME];
+        frame[12..14].copy_from_slice(&[0x88, 0xB5]);
+        for _ in 0..self.weather.burst {
+            // As above.
+            let _ = self.socket.send_to(&frame, self.guest);
+        }
     }
 
     /// How often a frame arrives.

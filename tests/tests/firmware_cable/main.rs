@@ -71,12 +71,20 @@ fn an_address_that_nobody_has_is_trouble_and_not_the_end() {
 
 #[test]
 fn frames_that_are_lost_and_doubled_lose_and_double_no_record() {
-    let town = Town::start(Manners { weather: Weather { loss: 5, twice: 5 }, ..GOOD });
+    let town = Town::start(Manners { weather: Weather { loss: 5, twice: 5, burst: 0 }, ..GOOD });
     let (status, figures) = device(&town, &[BY_ADDRESS, "records=500"]).end(PATIENCE).unwrap();
     assert_eq!((status, figures.of("acknowledged")), (Some(0), 500));
     let seen = town.leave();
     assert_eq!(seen.samples, (0..500).collect::<Vec<_>>());
     assert!(seen.mishaps.iter().all(|count| *count > 5), "the cable did its worst: {:?}", seen.mishaps);
+}
+
+#[test]
+fn bursts_that_the_controller_has_no_room_for_cost_time_and_nothing_else() {
+    let town = Town::start(Manners { weather: Weather { burst: 24, ..GOOD.weather }, ..GOOD });
+    let (status, figures) = device(&town, &[BY_ADDRESS, "records=500"]).end(PATIENCE).unwrap();
+    assert_eq!((status, figures.of("acknowledged")), (Some(0), 500));
+    assert_eq!(town.leave().samples, (0..500).collect::<Vec<_>>());
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub(crate) struct Manners {
 
 /// As they should be.
 pub(crate) const GOOD: Manners =
-    Manners { leases: true, knows: true, weather: Weather { loss: 0, twice: 0 } };
+    Manners { leases: true, knows: true, weather: Weather { loss: 0, twice: 0, burst: 0 } };
 
 /// What there was to see at the end.
 #[derive(Debug)]
@@ -100,7 +100,10 @@ impl Servers {
     fn run(mut self, manners: &Receiver<Manners>) -> Seen {
         use std::sync::mpsc::TryRecvError;
         let started = std::time::Instant::now();
-        loop {
+        for turn in 0_u32.. {
+            if turn.is_multiple_of(32) {
+                self.brokers.device.burst();
+            }
             match manners.try_recv() {
                 Ok(manners) => self.manners = manners,
                 Err(TryRecvError::Empty) => {}

@@ -24,6 +24,9 @@ pub struct Arguments {
     pub seed: u32,
     /// The device's own address, with 24 bits of network; without it DHCP is asked.
     pub address: Option<smoltcp::wire::Ipv4Address>,
+    /// How much is logged: `off`, `error`, `warn`, `info`, `debug` or `trace`.
+    #[cfg(feature = "log")]
+    pub log: log::LevelFilter,
 }
 
 impl Arguments {
@@ -39,6 +42,8 @@ impl Arguments {
             delivery: 0,
             seed: 1,
             address: None,
+            #[cfg(feature = "log")]
+            log: log::LevelFilter::Info,
         };
         // The first word is the program's name.
         for word in line.split_ascii_whitespace().skip(1) {
@@ -54,6 +59,8 @@ impl Arguments {
                 "linger" => parsed.linger = value.parse().ok()?,
                 "delivery" => parsed.delivery = value.parse().ok()?,
                 "seed" => parsed.seed = value.parse().ok()?,
+                #[cfg(feature = "log")]
+                "log" => parsed.log = value.parse().ok()?,
                 "address" => parsed.address = Some(value.parse().ok()?),
                 _ => return None,
             }

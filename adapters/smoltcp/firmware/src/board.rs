@@ -173,7 +173,7 @@ impl Board {
 }
 
 /// One line in one write: what does not fit is cut.
-fn say(line: fmt::Arguments<'_>) {
+pub fn say(line: fmt::Arguments<'_>) {
     let mut text = heapless::String::<384>::new();
     let _ = text.write_fmt(line);
     if text.push('\n').is_err() {

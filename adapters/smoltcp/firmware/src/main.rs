@@ -12,6 +12,8 @@
 mod arguments;
 mod board;
 mod lan9118;
+#[cfg(feature = "log")]
+mod logger;
 mod network;
 mod sample;
 mod telemetry;
@@ -29,6 +31,8 @@ fn main() -> ! {
         board.say(format_args!("error: {}", arguments::USAGE));
         board.end(2)
     };
+    #[cfg(feature = "log")]
+    logger::start(arguments.log);
     let Some(mut network) = Network::new(&mut board, &arguments) else {
         board.say(format_args!("error: no LAN9118 Ethernet controller"));
         board.end(1)
