@@ -1,0 +1,47 @@
+//! The bridge's own look at its cluster: after a restart it knows the options' brokers only, while its clients know all.
+use crate::cluster::{Address, Cluster};
+use kurier_broker::codec::{self, Direction, object};
+use std::io;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Metadata in the oldest version that any broker of today speaks beside the newest of yesterday.
+const VERSION: i16 = 4;
+/// The largest list of brokers that is taken.
+const MAX_ANSWER: u32 = 1 << 20;
+
+/// Asks the cluster whether this is one of its brokers.
+pub(crate) async fn is_broker(cluster: &Cluster, address: &Address, patience: Duration) -> bool {
+    for (host, port) in cluster.bootstrap() {
+        match timeout(patience, ask(cluster, host, *port)).await {
+            Ok(Ok(())) => break,
+            Ok(Err(error)) => log::warn!("{host}:{port} does not say who its brokers are: {error}"),
+            Err(_) => log::warn!("{host}:{port} does not answer"),
+        }
+    }
+    cluster.is_broker(address)
+}
+
+async fn ask(cluster: &Cluster, host: &str, port: u16) -> io::Result<()> {
+    let unreadable = |_| io::Error::from(io::ErrorKind::InvalidData);
+    let nothing =
+        object([("topics", Vec::<codec::Value>::new().into()), ("allowAutoTopicCreation", false.into())]);
+    let body = codec::encode(3, VERSION, Direction::Request, &nothing).map_err(unreadable)?;
+    let mut stream = TcpStream::connect((host, port)).await?;
+    let header = [0, 3, 0, 4, 0, 0, 0, 1, 0xff, 0xff];
+    stream.write_all(&codec::frame(&[&header, body.as_slice()].concat())).await?;
+    let size = stream.read_u32().await?;
+    if !(4..=MAX_ANSWER).contains(&size) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut answer = Vec::new();
+    stream.take(size.into()).read_to_end(&mut answer).await?;
+    let body = answer.get(4..).unwrap_or_default();
+    let value = codec::decode(3, VERSION, Direction::Response, body).map_err(unreadable)?;
+    for broker in value.list("brokers") {
+        cluster.learn_broker(broker.text("host"), broker.int("port"));
+    }
+    Ok(())
+}

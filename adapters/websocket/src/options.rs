@@ -1,0 +1,201 @@
+//! How a bridge is started, and when it refuses to: openly, without saying so.
+use crate::cluster::Address;
+use crate::topics::Topics;
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The settings of a bridge.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where it listens. Default 127.0.0.1:9091.
+    pub listen: SocketAddr,
+    /// Brokers to start from, host and port. At least one.
+    pub bootstrap: Vec<(String, u16)>,
+    /// Addresses that are brokers though no metadata names them.
+    pub allow_broker: Vec<(String, u16)>,
+    /// Topics that may be written to. At least one.
+    pub topics: Topics,
+    /// Whether pages may have topics created, if the brokers allow it. Default false.
+    pub allow_auto_create: bool,
+    /// Origins of pages, as browsers send them. Empty: pages of this machine, and what is no page.
+    pub origins: Vec<String>,
+    /// What clients must show, if any: 16 or more of the characters that a subprotocol may have.
+    pub token: Option<String>,
+    /// Listen on other addresses than loopback without origins and a token.
+    pub insecure: bool,
+    /// Connections at a time. Default 1000.
+    pub max_connections: usize,
+    /// Connections of one address at a time. Default 100.
+    pub max_connections_per_client: usize,
+    /// Bytes of one request. Default 1114112: Kafka's `max.request.size` and some more.
+    pub max_frame: usize,
+    /// A connection ends when nothing came for so long, not even the answer to a ping. Default 60 s.
+    pub idle_timeout: Duration,
+    /// Time for a handshake, for all of one request, for reaching a broker, and for taking what is sent. Default 10 s.
+    pub patience: Duration,
+    /// Where the metrics are served, if at all.
+    pub metrics: Option<SocketAddr>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9091)),
+            bootstrap: Vec::new(),
+            allow_broker: Vec::new(),
+            topics: Topics::new(),
+            allow_auto_create: false,
+            origins: Vec::new(),
+            token: None,
+            insecure: false,
+            max_connections: 1_000,
+            max_connections_per_client: 100,
+            max_frame: (1 << 20) + (1 << 16),
+            idle_timeout: Duration::from_secs(60),
+            patience: Duration::from_secs(10),
+            metrics: None,
+        }
+    }
+}
+
+/// The largest answer that is taken from a broker, in bytes.
+pub(crate) const MAX_ANSWER: usize = 16 << 20;
+/// The shortest token.
+const MIN_TOKEN: usize = 16;
+
+/// Options that make no bridge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OptionsError {
+    /// No broker to start from.
+    NoBootstrap,
+    /// No topic is allowed.
+    NoTopic,
+    /// It would listen openly.
+    Open(SocketAddr),
+    /// The token is too short, or has characters that a subprotocol has not.
+    Token,
+    /// A limit or time of 0.
+    Zero(&'static str),
+}
+
+impl fmt::Display for OptionsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoBootstrap => {
+                f.write_str("--bootstrap HOST:PORT is missing: which cluster is the bridge for?")
+            }
+            Self::NoTopic => {
+                f.write_str("--allow-topic NAME or PREFIX* is missing: no page could write anything")
+            }
+            Self::Open(address) => write!(
+                f,
+                "--listen {address} can be reached from other machines: give --allow-origin and --token-file, or --insecure"
+            ),
+            Self::Token => write!(
+                f,
+                "the token must have {MIN_TOKEN} or more characters, of ASCII letters, digits, and !#$%&'*+-.^_`|~"
+            ),
+            Self::Zero(option) => write!(f, "{option} must be 1 or more"),
+        }
+    }
+}
+
+impl std::error::Error for OptionsError {}
+
+impl Options {
+    /// Whether a bridge can be started so.
+    ///
+    /// # Errors
+    /// See [`OptionsError`].
+    pub fn check(&self) -> Result<(), OptionsError> {
+        if self.bootstrap.is_empty() {
+            return Err(OptionsError::NoBootstrap);
+        }
+        if self.topics.is_empty() {
+            return Err(OptionsError::NoTopic);
+        }
+        if self
+            .token
+            .as_ref()
+            .is_some_and(|token| token.len() < MIN_TOKEN || !token.bytes().all(is_token_byte))
+        {
+            return Err(OptionsError::Token);
+        }
+        let closed = !self.origins.is_empty() && self.token.is_some();
+        if !self.listen.ip().is_loopback() && !closed && !self.insecure {
+            return Err(OptionsError::Open(self.listen));
+        }
+        let positive = [
+            (self.max_connections, "--max-connections"),
+            (self.max_connections_per_client, "--max-connections-per-client"),
+            (self.max_frame, "--max-frame"),
+            (usize::try_from(self.idle_timeout.as_millis()).unwrap_or(1), "--idle-timeout"),
+        ];
+        match positive.iter().find(|(value, _)| *value == 0) {
+            Some((_, option)) => Err(OptionsError::Zero(option)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a token of HTTP, and so a subprotocol, may have (RFC 9110).
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Reads `HOST:PORT`; an IPv6 address has brackets.
+pub fn address(text: &str) -> Option<Address> {
+    let (host, port) = text.rsplit_once(':')?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let port = port.parse().ok().filter(|port| *port > 0)?;
+    (!host.is_empty()).then(|| (host.to_owned(), port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Options {
+        let mut topics = Topics::new();
+        topics.allow("clicks").unwrap();
+        Options { bootstrap: vec![("b".into(), 9092)], topics, ..Options::default() }
+    }
+
+    #[test]
+    fn a_bridge_does_not_start_openly_unless_told() {
+        let token = Some("0123456789abcdef".to_owned());
+        let open = Options { listen: SocketAddr::from(([0, 0, 0, 0], 1)), ..good() };
+        assert_eq!(open.check(), Err(OptionsError::Open(open.listen)));
+        let origins = vec!["https://a".to_owned()];
+        assert!(Options { origins: origins.clone(), ..open.clone() }.check().is_err());
+        assert!(Options { token: token.clone(), ..open.clone() }.check().is_err());
+        assert_eq!(Options { origins, token, ..open.clone() }.check(), Ok(()));
+        assert_eq!(Options { insecure: true, ..open }.check(), Ok(()));
+        assert_eq!(good().check(), Ok(()));
+    }
+
+    #[test]
+    fn what_is_missing_or_of_no_use_is_named() {
+        let bad = |change: fn(&mut Options)| {
+            let mut options = good();
+            change(&mut options);
+            options.check().unwrap_err()
+        };
+        assert_eq!(bad(|o| o.bootstrap.clear()), OptionsError::NoBootstrap);
+        assert_eq!(bad(|o| o.topics = Topics::new()), OptionsError::NoTopic);
+        assert_eq!(bad(|o| o.token = Some("short".into())), OptionsError::Token);
+        assert_eq!(bad(|o| o.token = Some("with space 0123456789".into())), OptionsError::Token);
+        assert_eq!(bad(|o| o.max_frame = 0), OptionsError::Zero("--max-frame"));
+    }
+
+    #[test]
+    fn addresses_are_hosts_with_ports() {
+        assert_eq!(address("a.b:1"), Some(("a.b".into(), 1)));
+        assert_eq!(address("[::1]:9092"), Some(("::1".into(), 9092)));
+        for bad in ["a", "a:", ":1", "a:0", "a:65536", "a:b", ""] {
+            assert_eq!(address(bad), None, "{bad}");
+        }
+    }
+}

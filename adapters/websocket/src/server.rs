@@ -1,0 +1,316 @@
+//! The bridge as a server: who is let in, how many, and how it ends.
+use crate::cluster::{Address, Cluster};
+use crate::gate::{Gate, Rules};
+use crate::greeting::Greeting;
+use crate::lookup;
+use crate::metrics::Metrics;
+use crate::options::{Options, OptionsError};
+use crate::refusal::{Kind, Refusal};
+use crate::relay::{self, Socket};
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+/// How long a bridge that is stopped waits for its clients to hear of it.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// Connections above the limit that are told so; more are closed without a word.
+const MAX_TURNED_AWAY: usize = 64;
+
+/// Why a bridge does not start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The options make no bridge.
+    Options(OptionsError),
+    /// It cannot listen there, or the system gives it no threads.
+    Io(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Options(error) => error.fmt(f),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// A running bridge on threads of its own; stops when dropped, telling its clients.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) metrics: Metrics,
+    /// Connections by address, those that are turned away included.
+    clients: Mutex<HashMap<IpAddr, usize>>,
+}
+
+impl Server {
+    /// Starts a bridge; it accepts connections when this returns.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn start(options: Options) -> Result<Self, StartError> {
+        options.check().map_err(StartError::Options)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("kurier-bridge")
+            .enable_all()
+            .build()?;
+        let listener = runtime.block_on(TcpListener::bind(options.listen))?;
+        let metrics =
+            options.metrics.map(|address| runtime.block_on(TcpListener::bind(address))).transpose()?;
+        let rules = Rules {
+            topics: options.topics.clone(),
+            allow_auto_create: options.allow_auto_create,
+            cluster: Cluster::new(options.bootstrap.clone(), &options.allow_broker),
+        };
+        let shared = Arc::new(Shared {
+            options,
+            rules: Arc::new(rules),
+            metrics: Metrics::default(),
+            clients: Mutex::new(HashMap::new()),
+        });
+        let address = listener.local_addr()?;
+        let metrics_address = metrics.as_ref().map(TcpListener::local_addr).transpose()?;
+        let (stop, stopped) = watch::channel(false);
+        let of_thread = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("kurier-bridge".to_owned()).spawn(move || {
+            if let Some(metrics) = metrics {
+                runtime.spawn(serve_metrics(metrics, Arc::clone(&of_thread)));
+            }
+            runtime.block_on(accept(listener, &of_thread, stopped));
+            runtime.shutdown_timeout(Duration::from_millis(100));
+        })?;
+        Ok(Self { address, metrics_address, shared, stop, thread: Some(thread) })
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where its metrics are.
+    pub const fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
+    /// How many connections were ended for this reason.
+    pub fn refusals(&self, kind: Kind) -> u64 {
+        self.shared.metrics.refusals(kind)
+    }
+
+    /// Connections that are open.
+    pub fn open(&self) -> usize {
+        self.shared.open()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Without a receiver it has ended already.
+        let _ = self.stop.send(true);
+        if let Some(thread) = self.thread.take() {
+            // It can only have panicked, and then it has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn clients(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self) -> usize {
+        self.clients().values().sum()
+    }
+}
+
+/// A place among the connections, given back when dropped.
+struct Place {
+    shared: Arc<Shared>,
+    address: IpAddr,
+}
+
+impl Place {
+    /// A place, and whether it is one to be served on. `None`: not even one to be turned away on.
+    fn take(shared: &Arc<Shared>, address: IpAddr) -> Option<(Self, bool)> {
+        let Options { max_connections, max_connections_per_client, .. } = shared.options;
+        let mut clients = shared.clients();
+        let all: usize = clients.values().sum();
+        let own = clients.entry(address).or_insert(0);
+        let served = all < max_connections && *own < max_connections_per_client;
+        if !served
+            && (all >= max_connections + MAX_TURNED_AWAY
+                || *own >= max_connections_per_client + MAX_TURNED_AWAY)
+        {
+            return None;
+        }
+        *own += 1;
+        Some((Self { shared: Arc::clone(shared), address }, served))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut clients = self.shared.clients();
+        if let Some(count) = clients.get_mut(&self.address) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                clients.remove(&self.address);
+            }
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, shared: &Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+    let mut tasks = tokio::task::JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => match Place::take(shared, peer.ip()) {
+                    Some((place, served)) => {
+                        tasks.spawn(serve(stream, place, served, stopped.clone()));
+                    }
+                    None => shared.metrics.refused(Kind::TooMany),
+                },
+                Err(error) => {
+                    // Out of descriptors, most often: the others go on, and some will end.
+                    log::warn!("a connection could not be accepted: {error}");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            },
+            Some(_) = tasks.join_next() => (),
+        }
+    }
+    drop(listener);
+    // Who has not ended by then is cut off.
+    let _ = timeout(FAREWELL, async { while tasks.join_next().await.is_some() {} }).await;
+}
+
+/// One connection, from handshake to farewell.
+async fn serve(stream: TcpStream, place: Place, served: bool, mut stopped: watch::Receiver<bool>) {
+    let shared = Arc::clone(&place.shared);
+    let Shared { options, rules, metrics, .. } = &*shared;
+    // Small answers matter to who waits for them; without it they only come later.
+    let _ = stream.set_nodelay(true);
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(options.max_frame.saturating_add(4)))
+        .max_frame_size(Some(options.max_frame.saturating_add(4)))
+        .read_buffer_size(16 * 1024)
+        .max_write_buffer_size(usize::MAX);
+    let mut greeting = None;
+    #[allow(clippy::result_large_err)] // the library's type
+    let judge = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
+        let judged = Greeting::of(request, options);
+        if let Some(protocol) = &judged.protocol {
+            response.headers_mut().insert("sec-websocket-protocol", protocol.clone());
+        }
+        greeting = Some(judged);
+        Ok(response)
+    };
+    let handshake = tokio_tungstenite::accept_hdr_async_with_config(stream, judge, Some(config));
+    let socket = match timeout(options.patience, handshake).await {
+        Ok(Ok(socket)) => socket,
+        Ok(Err(_)) => return metrics.refused(Kind::Malformed),
+        Err(_) => return metrics.refused(Kind::Timeout),
+    };
+    metrics.connections.add(1);
+    let wants = match greeting.map(|greeting| greeting.wants) {
+        Some(Ok(wants)) if served => Ok(wants),
+        Some(Ok(_)) => Err(Refusal::new(Kind::TooMany, "too many connections; try again later")),
+        Some(Err(refusal)) => Err(refusal),
+        None => return,
+    };
+    let mut socket = Some(socket);
+    let end = tokio::select! {
+        end = connected(&mut socket, wants, rules, &shared) => end,
+        _ = stopped.wait_for(|stopped| *stopped) => {
+            Some(Refusal::new(Kind::GoingAway, "the bridge is being stopped; connect again"))
+        }
+    };
+    if let Some(refusal) = end {
+        metrics.refused(refusal.kind);
+        log::info!("a connection of {} ended: {}", place.address, refusal.kind.name());
+        if let Some(socket) = socket {
+            relay::refuse(socket, &refusal).await;
+        }
+    }
+}
+
+/// From the greeting on. `None`: the client has closed.
+async fn connected(
+    socket: &mut Option<Socket>,
+    wants: Result<Address, Refusal>,
+    rules: &Arc<Rules>,
+    shared: &Shared,
+) -> Option<Refusal> {
+    let address = match wants {
+        Ok(address) => address,
+        Err(refusal) => return Some(refusal),
+    };
+    if !rules.cluster.is_broker(&address)
+        && !lookup::is_broker(&rules.cluster, &address, shared.options.patience).await
+    {
+        return Some(Refusal::new(
+            Kind::UnknownBroker,
+            "the address is no broker of the cluster (--allow-broker)",
+        ));
+    }
+    let (host, port) = &address;
+    let broker = match timeout(shared.options.patience, TcpStream::connect((host.as_str(), *port))).await {
+        Ok(Ok(broker)) => broker,
+        _ => return Some(Refusal::new(Kind::Unreachable, "the broker cannot be reached")),
+    };
+    // As above.
+    let _ = broker.set_nodelay(true);
+    relay::relay(socket, broker, Gate::new(Arc::clone(rules)), &shared.options, &shared.metrics).await
+}
+
+/// Answers every request with the metrics, one at a time.
+async fn serve_metrics(listener: TcpListener, shared: Arc<Shared>) {
+    loop {
+        let Ok((mut stream, _)) = listener.accept().await else { continue };
+        let text = shared.metrics.text(shared.open());
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
+            text.len()
+        );
+        let exchange = async {
+            // What is asked for does not matter, but must be read, or closing would reset the connection.
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(answer.as_bytes()).await;
+        };
+        // A client that hangs holds up other readers of metrics only, and not for long.
+        let _ = timeout(Duration::from_secs(1), exchange).await;
+    }
+}
