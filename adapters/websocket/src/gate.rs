@@ -342,5 +342,3 @@ fn garbage(what: impl ToString) -> Refusal {
     Refusal::new(Kind::BrokerGarbage, format!("the broker's answer cannot be read: {}", what.to_string()))
 }
 
-#[cfg(test)]
-mod tests;
