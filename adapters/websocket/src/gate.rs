@@ -155,7 +155,7 @@ impl Gate {
         let mut written_in = version;
         let value = match key {
             0 => self.learn_leaders(value),
-            3 => self.narrow_metadata(value, denied),
+            3 => self.narrow_metadata(value, version, denied),
             18 => {
                 if value.int("errorCode") == i64::from(ErrorCode::UNSUPPORTED_VERSION.0) {
                     written_in = 0;
@@ -210,7 +210,7 @@ impl Gate {
     }
 
     /// The answer with allowed topics only, and with a refusal of each that was asked for.
-    fn narrow_metadata(&self, value: Value, denied: Vec<Topic>) -> Value {
+    fn narrow_metadata(&self, value: Value, version: i16, denied: Vec<Topic>) -> Value {
         let Rules { topics, cluster, .. } = &*self.rules;
         for broker in value.list("brokers") {
             cluster.learn_broker(broker.text("host"), broker.int("port"));
@@ -232,7 +232,8 @@ impl Gate {
             kept.extend(denied.into_iter().map(|topic| {
                 object([
                     ("errorCode", ErrorCode::TOPIC_AUTHORIZATION_FAILED.0.into()),
-                    ("name", topic.name.into()),
+                    // Before version 12 a topic without a name has an empty one.
+                    ("name", topic.name.or_else(|| (version < 12).then(String::new)).into()),
                     ("topicId", topic.id.into()),
                 ])
             }));
@@ -341,4 +342,3 @@ fn forbidden(reason: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
 fn garbage(what: impl ToString) -> Refusal {
     Refusal::new(Kind::BrokerGarbage, format!("the broker's answer cannot be read: {}", what.to_string()))
 }
-

@@ -5,23 +5,39 @@ use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
 
 /// Metadata in the oldest version that any broker of today speaks beside the newest of yesterday.
 const VERSION: i16 = 4;
 /// The largest list of brokers that is taken.
 const MAX_ANSWER: u32 = 1 << 20;
 
-/// Asks the cluster whether this is one of its brokers.
-pub(crate) async fn is_broker(cluster: &Cluster, address: &Address, patience: Duration) -> bool {
-    for (host, port) in cluster.bootstrap() {
-        match timeout(patience, ask(cluster, host, *port)).await {
-            Ok(Ok(())) => break,
-            Ok(Err(error)) => log::warn!("{host}:{port} does not say who its brokers are: {error}"),
-            Err(_) => log::warn!("{host}:{port} does not answer"),
+/// Time between two looks: addresses that are no brokers cost the cluster no more than that.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// One look at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Lookup(Mutex<Option<Instant>>);
+
+impl Lookup {
+    /// Whether this is a broker, after asking the cluster unless that was done just now.
+    pub(crate) async fn is_broker(&self, cluster: &Cluster, address: &Address, patience: Duration) -> bool {
+        // Who waits here finds what the one before has learned.
+        let mut last = self.0.lock().await;
+        if cluster.is_broker(address) || last.is_some_and(|last| last.elapsed() < PAUSE) {
+            return cluster.is_broker(address);
         }
+        for (host, port) in cluster.bootstrap() {
+            match timeout(patience, ask(cluster, host, *port)).await {
+                Ok(Ok(())) => break,
+                Ok(Err(error)) => log::warn!("{host}:{port} does not say who its brokers are: {error}"),
+                Err(_) => log::warn!("{host}:{port} does not answer"),
+            }
+        }
+        *last = Some(Instant::now());
+        cluster.is_broker(address)
     }
-    cluster.is_broker(address)
 }
 
 async fn ask(cluster: &Cluster, host: &str, port: u16) -> io::Result<()> {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
@@ -25,6 +25,18 @@ use tokio_tungstenite::tungstenite::{Error, Message, error::CapacityError};
 const PIECE: usize = 16 * 1024;
 
 pub(crate) type Socket = WebSocketStream<TcpStream>;
+
+/// Whether the bridge is being stopped.
+#[derive(Debug, Clone)]
+pub(crate) struct Stopped(pub(crate) watch::Receiver<bool>);
+
+impl Stopped {
+    /// Until it is.
+    pub(crate) async fn come(&mut self) {
+        // A sender that is gone has stopped, too.
+        let _ = self.0.wait_for(|stopped| *stopped).await;
+    }
+}
 
 /// What both directions see.
 struct Talk<'a> {
@@ -50,6 +62,7 @@ pub(crate) async fn relay(
     gate: Gate,
     options: &Options,
     metrics: &Metrics,
+    stopped: &mut Stopped,
 ) -> Option<Refusal> {
     let (mut to_client, mut from_client) = socket.take()?.split();
     let (from_broker, to_broker) = broker.into_split();
@@ -58,6 +71,7 @@ pub(crate) async fn relay(
     let end = tokio::select! {
         end = up(&talk, &mut from_client, to_broker) => end,
         end = down(&talk, from_broker, &mut to_client) => end,
+        () = stopped.come() => Err(Refusal::new(Kind::GoingAway, "the bridge is being stopped; connect again")),
     };
     *socket = to_client.reunite(from_client).ok();
     end.err()

@@ -2,11 +2,11 @@
 use crate::cluster::{Address, Cluster};
 use crate::gate::{Gate, Rules};
 use crate::greeting::Greeting;
-use crate::lookup;
+use crate::lookup::Lookup;
 use crate::metrics::Metrics;
 use crate::options::{Options, OptionsError};
 use crate::refusal::{Kind, Refusal};
-use crate::relay::{self, Socket};
+use crate::relay::{self, Socket, Stopped};
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
@@ -68,6 +68,7 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) rules: Arc<Rules>,
     pub(crate) metrics: Metrics,
+    lookup: Lookup,
     /// Connections by address, those that are turned away included.
     clients: Mutex<HashMap<IpAddr, usize>>,
 }
@@ -96,6 +97,7 @@ impl Server {
             options,
             rules: Arc::new(rules),
             metrics: Metrics::default(),
+            lookup: Lookup::default(),
             clients: Mutex::new(HashMap::new()),
         });
         let address = listener.local_addr()?;
@@ -106,7 +108,7 @@ impl Server {
             if let Some(metrics) = metrics {
                 runtime.spawn(serve_metrics(metrics, Arc::clone(&of_thread)));
             }
-            runtime.block_on(accept(listener, &of_thread, stopped));
+            runtime.block_on(accept(listener, &of_thread, Stopped(stopped)));
             runtime.shutdown_timeout(Duration::from_millis(100));
         })?;
         Ok(Self { address, metrics_address, shared, stop, thread: Some(thread) })
@@ -191,11 +193,11 @@ impl Drop for Place {
     }
 }
 
-async fn accept(listener: TcpListener, shared: &Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+async fn accept(listener: TcpListener, shared: &Arc<Shared>, mut stopped: Stopped) {
     let mut tasks = tokio::task::JoinSet::new();
     loop {
         tokio::select! {
-            _ = stopped.changed() => break,
+            () = stopped.come() => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => match Place::take(shared, peer.ip()) {
                     Some((place, served)) => {
@@ -218,9 +220,9 @@ async fn accept(listener: TcpListener, shared: &Arc<Shared>, mut stopped: watch:
 }
 
 /// One connection, from handshake to farewell.
-async fn serve(stream: TcpStream, place: Place, served: bool, mut stopped: watch::Receiver<bool>) {
+async fn serve(stream: TcpStream, place: Place, served: bool, mut stopped: Stopped) {
     let shared = Arc::clone(&place.shared);
-    let Shared { options, rules, metrics, .. } = &*shared;
+    let Shared { options, metrics, .. } = &*shared;
     // Small answers matter to who waits for them; without it they only come later.
     let _ = stream.set_nodelay(true);
     let config = WebSocketConfig::default()
@@ -252,12 +254,7 @@ async fn serve(stream: TcpStream, place: Place, served: bool, mut stopped: watch
         None => return,
     };
     let mut socket = Some(socket);
-    let end = tokio::select! {
-        end = connected(&mut socket, wants, rules, &shared) => end,
-        _ = stopped.wait_for(|stopped| *stopped) => {
-            Some(Refusal::new(Kind::GoingAway, "the bridge is being stopped; connect again"))
-        }
-    };
+    let end = connected(&mut socket, wants, &shared, &mut stopped).await;
     if let Some(refusal) = end {
         metrics.refused(refusal.kind);
         log::info!("a connection of {} ended: {}", place.address, refusal.kind.name());
@@ -271,29 +268,28 @@ async fn serve(stream: TcpStream, place: Place, served: bool, mut stopped: watch
 async fn connected(
     socket: &mut Option<Socket>,
     wants: Result<Address, Refusal>,
-    rules: &Arc<Rules>,
     shared: &Shared,
+    stopped: &mut Stopped,
 ) -> Option<Refusal> {
+    let Shared { options, rules, metrics, .. } = shared;
     let address = match wants {
         Ok(address) => address,
         Err(refusal) => return Some(refusal),
     };
-    if !rules.cluster.is_broker(&address)
-        && !lookup::is_broker(&rules.cluster, &address, shared.options.patience).await
-    {
-        return Some(Refusal::new(
-            Kind::UnknownBroker,
-            "the address is no broker of the cluster (--allow-broker)",
-        ));
+    let known = rules.cluster.is_broker(&address)
+        || shared.lookup.is_broker(&rules.cluster, &address, options.patience).await;
+    if !known {
+        let reason = "the address is no broker of the cluster (--allow-broker)";
+        return Some(Refusal::new(Kind::UnknownBroker, reason));
     }
     let (host, port) = &address;
-    let broker = match timeout(shared.options.patience, TcpStream::connect((host.as_str(), *port))).await {
+    let broker = match timeout(options.patience, TcpStream::connect((host.as_str(), *port))).await {
         Ok(Ok(broker)) => broker,
         _ => return Some(Refusal::new(Kind::Unreachable, "the broker cannot be reached")),
     };
     // As above.
     let _ = broker.set_nodelay(true);
-    relay::relay(socket, broker, Gate::new(Arc::clone(rules)), &shared.options, &shared.metrics).await
+    relay::relay(socket, broker, Gate::new(Arc::clone(rules)), options, metrics, stopped).await
 }
 
 /// Answers every request with the metrics, one at a time.

@@ -28,14 +28,17 @@ fn no_api_but_a_producers_passes_with_any_body() {
 #[test]
 fn a_producers_requests_in_other_versions_or_with_garbage_do_not_pass() {
     let stage = Stage::new(|_| ());
-    for (key, versions) in [(PRODUCE, [0, 2, 14, -1]), (METADATA, [0, 3, 14, i16::MAX]), (INIT_PRODUCER_ID, [-1, 6, 7, 99])] {
+    for (key, versions) in
+        [(PRODUCE, [0, 2, 14, -1]), (METADATA, [0, 3, 14, i16::MAX]), (INIT_PRODUCER_ID, [-1, 6, 7, 99])]
+    {
         for version in versions {
             let mut page = stage.page();
             page.send(&codec::frame(&[header(key, version, 1), vec![0; 32]].concat()));
             assert_eq!(page.refusal(), 4400, "{key} {version}");
         }
     }
-    for (key, version) in [(PRODUCE, 3), (PRODUCE, 13), (METADATA, 4), (METADATA, 12), (INIT_PRODUCER_ID, 0)] {
+    for (key, version) in [(PRODUCE, 3), (PRODUCE, 13), (METADATA, 4), (METADATA, 12), (INIT_PRODUCER_ID, 0)]
+    {
         let whole = request(key, version, 1, &produce_or_metadata(key));
         for len in (4..whole.len() - 4).step_by(3) {
             let mut page = stage.page();
@@ -50,7 +53,7 @@ fn produce_or_metadata(key: i16) -> codec::Value {
     match key {
         PRODUCE => produce("clicks", [9; 16]),
         METADATA => metadata(&["clicks"]),
-        _ => object([("transactionTimeoutMs", 1000.into())]),
+        _ => object([("transactionalId", codec::Value::Null), ("transactionTimeoutMs", 1000.into())]),
     }
 }
 

@@ -169,11 +169,8 @@ pub(crate) fn metadata(topics: &[&str]) -> Value {
 pub(crate) fn produce(name: &str, id: [u8; 16]) -> Value {
     let batch = BatchBuilder::new().value(b"one").build();
     let partition = object([("index", 0.into()), ("records", batch.into())]);
-    let topic = object([
-        ("name", name.into()),
-        ("topicId", id.into()),
-        ("partitionData", vec![partition].into()),
-    ]);
+    let topic =
+        object([("name", name.into()), ("topicId", id.into()), ("partitionData", vec![partition].into())]);
     object([("acks", (-1).into()), ("timeoutMs", 1000.into()), ("topicData", vec![topic].into())])
 }
 

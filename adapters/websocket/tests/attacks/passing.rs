@@ -1,6 +1,7 @@
 //! What a producer does passes, narrowed to what it may see.
 use crate::page::{
-    API_VERSIONS, INIT_PRODUCER_ID, METADATA, PRODUCE, Page, Stage, eventually, header, metadata, produce, request,
+    API_VERSIONS, INIT_PRODUCER_ID, METADATA, PRODUCE, Page, Stage, eventually, header, metadata, produce,
+    request,
 };
 use kurier_broker::codec::{self, object};
 
@@ -10,7 +11,7 @@ fn a_producers_requests_pass_in_every_version_and_are_written() {
     let mut page = stage.page();
     let id = page.ask(METADATA, 12, &metadata(&["clicks"])).list("topics")[0].uuid("topicId");
     for version in 0..=5 {
-        let body = object([("transactionTimeoutMs", 1000.into())]);
+        let body = object([("transactionalId", codec::Value::Null), ("transactionTimeoutMs", 1000.into())]);
         assert_eq!(page.ask(INIT_PRODUCER_ID, version, &body).int("errorCode"), 0, "{version}");
     }
     for version in 3..=13 {
@@ -87,7 +88,9 @@ fn a_page_sees_allowed_topics_and_makes_none() {
     assert_eq!(stage.broker.with(|cluster| cluster.topics().count()), 2, "none was made");
     let creating = Stage::new(|options| options.allow_auto_create = true);
     let _made = creating.page().ask(METADATA, 9, &metadata(&["clicks-new", "other"]));
-    eventually("it is made", || creating.broker.with(|cluster| cluster.topics().any(|name| name == "clicks-new")));
+    eventually("it is made", || {
+        creating.broker.with(|cluster| cluster.topics().any(|name| name == "clicks-new"))
+    });
     assert_eq!(creating.broker.with(|cluster| cluster.topics().count()), 3);
 }
 
