@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Metadata(Metadata),
     /// Run the embedded development broker, in memory
     Broker(Broker),
+    /// Let pages produce over WebSockets, and do nothing else
+    Bridge(Bridge),
     /// Produce this machine's telemetry to an embedded broker, read it back and show both
     Demo(Demo),
     /// Print a completion script for a shell
@@ -171,6 +173,54 @@ pub(crate) struct Broker {
     /// Bytes kept of each partition; older records are dropped
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
     pub retention_bytes: u64,
+}
+
+/// `kurier bridge`.
+#[derive(Debug, Args)]
+pub(crate) struct Bridge {
+    /// Brokers to start from; those that their metadata names are allowed, too
+    #[arg(short = 'b', long, value_name = "HOST:PORT,...", value_delimiter = ',', required = true, value_parser = broker_address)]
+    pub bootstrap: Vec<(String, u16)>,
+    /// A topic that pages may write to, or with `*` at its end all whose names begin so; may be repeated
+    #[arg(long, value_name = "NAME|PREFIX*", required = true)]
+    pub allow_topic: Vec<String>,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9091")]
+    pub listen: std::net::SocketAddr,
+    /// Another address that is a broker; may be repeated
+    #[arg(long, value_name = "HOST:PORT", value_parser = broker_address)]
+    pub allow_broker: Vec<(String, u16)>,
+    /// Origin of pages that are served, as in https://shop.example; may be repeated. Without it, pages of this machine
+    #[arg(long, value_name = "ORIGIN")]
+    pub allow_origin: Vec<String>,
+    /// Let pages have allowed topics created
+    #[arg(long)]
+    pub allow_auto_create: bool,
+    /// A file with the token that pages must show
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Listen on other addresses than loopback without origins and a token
+    #[arg(long)]
+    pub insecure: bool,
+    /// Connections at a time
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub max_connections: usize,
+    /// Connections of one address at a time
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub max_connections_per_client: usize,
+    /// Bytes of one request
+    #[arg(long, value_name = "BYTES", default_value_t = (1 << 20) + (1 << 16))]
+    pub max_frame: usize,
+    /// Seconds after which a connection ends on which nothing comes
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub idle_timeout: u32,
+    /// Where to serve metrics for Prometheus
+    #[arg(long, value_name = "HOST:PORT")]
+    pub metrics: Option<std::net::SocketAddr>,
+}
+
+fn broker_address(text: &str) -> Result<(String, u16), String> {
+    kurier_bridge::address(text.trim()).ok_or_else(|| "it must look like HOST:PORT".to_owned())
 }
 
 /// `kurier demo`.

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 mod api_names;
 mod args;
+mod bridge;
 mod broker;
 mod demo;
 mod exit;
@@ -44,6 +45,7 @@ fn run(command: Command) -> Result<Status, exit::Error> {
         Command::Perf(args) => perf::run(args),
         Command::Metadata(args) => metadata::run(&args),
         Command::Broker(args) => broker::run(&args),
+        Command::Bridge(args) => bridge::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "kurier", &mut std::io::stdout());

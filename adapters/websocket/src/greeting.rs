@@ -5,7 +5,7 @@
 use crate::cluster::Address;
 use crate::options::Options;
 use crate::refusal::{Kind, Refusal};
-use subtle::ConstantTimeEq;
+use constant_time_eq::constant_time_eq;
 use tokio_tungstenite::tungstenite::handshake::server::Request;
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderValue};
 
@@ -71,7 +71,7 @@ fn is_token_right(headers: &HeaderMap, token: Option<&str>) -> Result<(), Refusa
     let Some(token) = token else { return Ok(()) };
     let shown = protocols(headers).find_map(|protocol| protocol.strip_prefix(TOKEN));
     match shown {
-        Some(shown) if bool::from(shown.as_bytes().ct_eq(token.as_bytes())) => Ok(()),
+        Some(shown) if constant_time_eq(shown.as_bytes(), token.as_bytes()) => Ok(()),
         Some(_) => Err(Refusal::new(Kind::Unauthorized, "the token is wrong")),
         None => Err(Refusal::new(Kind::Unauthorized, "a token is needed (option `token`)")),
     }
