@@ -1,1 +1,17 @@
-//! The page.
+//! The core as a page drives it: one object with calls that return at once, and a page that lends it sockets.
+//!
+//! ```text
+//!   page's JavaScript (js/kurier.js)            this crate              core
+//!   send() ──────────────────────────► Core::send ──────────► append half
+//!   a socket's event, the timer ─────► Core::poll ──────────► send half
+//!   WebSockets, Promises ◄──────────── Page (imported) ◄───── transport, deliveries
+//! ```
+//! Promises, events, timers and WebSockets are JavaScript's own; what is here knows none of them. It is not for others:
+//! the package's contract is `js/kurier.d.ts`.
+mod core;
+mod heap;
+mod page;
+mod settings;
+
+pub use crate::core::Core;
+pub use page::Page;
