@@ -184,16 +184,24 @@ impl Core {
         self.sender.abort(&mut self.append, DeliveryError::Aborted);
     }
 
-    /// Counters since the start: batches, requests, retries, answers of metadata.
+    /// Counters since the start, in the order that `js/kurier.js` names them.
     pub fn metrics(&self) -> Vec<f64> {
         let stats = self.sender.stats();
-        vec![
-            stats.batches_sent as f64,
-            stats.requests_sent as f64,
-            stats.retries as f64,
-            stats.metadata_updates as f64,
-            self.sender.requests_in_flight().into(),
+        let mut counters = [
+            stats.records,
+            stats.batches,
+            stats.requests,
+            stats.bytes,
+            stats.retries,
+            stats.record_errors,
+            stats.connections_opened,
+            stats.connections_closed,
+            stats.metadata_updates,
         ]
+        .map(|count| count as f64)
+        .to_vec();
+        counters.push(self.sender.requests_in_flight().into());
+        counters
     }
 }
 

@@ -24,8 +24,8 @@ pub(crate) enum Number {
     Seed,
 }
 
-/// `buffer.memory` of a page: a quarter of Kafka's, because it is taken from the page's own.
-pub(crate) const BUFFER_MEMORY: u32 = 8 << 20;
+/// `buffer.memory`, Kafka's default. It is taken from the page as it is needed.
+pub(crate) const BUFFER_MEMORY: u32 = 32 << 20;
 
 /// One of the numbers, if it was given.
 pub(crate) fn number(numbers: &[f64], which: Number) -> Option<u32> {
@@ -34,6 +34,8 @@ pub(crate) fn number(numbers: &[f64], which: Number) -> Option<u32> {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     Some(value as u32)
 }
+
+type Setter = fn(Config<'static>, u32) -> Config<'static>;
 
 /// The configuration, for good: a producer refers to it as long as the page lives. It is a few hundred bytes.
 pub(crate) fn config(
@@ -54,7 +56,7 @@ pub(crate) fn config(
         Some(1) => config.acks(Acks::Leader),
         _ => config,
     };
-    let setters: [(Number, fn(Config<'static>, u32) -> Config<'static>); 14] = [
+    let setters: [(Number, Setter); 14] = [
         (Number::LingerMs, Config::linger_ms),
         (Number::BatchSize, Config::batch_size),
         (Number::MaxRequestSize, Config::max_request_size),

@@ -1,0 +1,79 @@
+// A record as JavaScript gives it, made into bytes. What cannot be sent as it is, is refused and never changed.
+import { misuse } from "./errors.js";
+
+const encoder = new TextEncoder();
+// A half of a character that UTF-16 writes in two: TextEncoder would put another character in its place.
+const LONE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
+
+function text(value, what) {
+  if (LONE.test(value)) throw misuse(`${what} has a lone surrogate, which UTF-8 cannot say`);
+  return encoder.encode(value);
+}
+
+/** Bytes of a string, buffer or view; null is Kafka's null. */
+export function bytes(value, what) {
+  if (value === null || value === undefined) return undefined;
+  if (typeof value === "string") return text(value, what);
+  const isView = ArrayBuffer.isView(value);
+  if (isView || value instanceof ArrayBuffer || Object.prototype.toString.call(value) === "[object ArrayBuffer]") {
+    try {
+      const buffer = isView ? value.buffer : value;
+      // Throws where the buffer was transferred away; a view of it would only look empty.
+      const all = new Uint8Array(buffer);
+      return isView ? new Uint8Array(buffer, value.byteOffset, value.byteLength) : all;
+    } catch {
+      throw misuse(`${what} is a buffer that was transferred away`);
+    }
+  }
+  throw misuse(`${what} must be a string, Uint8Array, ArrayBuffer or null, not ${typeof value}`);
+}
+
+const NONE = new Uint8Array(0);
+
+/** Headers in the form that src/core.rs reads. */
+export function headersOf(headers) {
+  if (headers === null || headers === undefined) return NONE;
+  if (typeof headers !== "object") throw misuse("headers must be an object, or an array of [name, value]");
+  const pairs = Array.isArray(headers) ? headers : Object.entries(headers);
+  const parts = [];
+  let size = 0;
+  for (const pair of pairs) {
+    if (!Array.isArray(pair) || pair.length !== 2 || typeof pair[0] !== "string") {
+      throw misuse("a header must be [name, value], with a string for its name");
+    }
+    for (const part of [text(pair[0], "a header's name"), bytes(pair[1], `header \`${pair[0]}\``)]) {
+      parts.push(part);
+      size += 4 + (part?.length ?? 0);
+    }
+  }
+  if (parts.length === 0) return NONE;
+  const out = new Uint8Array(size);
+  const view = new DataView(out.buffer);
+  let at = 0;
+  for (const part of parts) {
+    view.setInt32(at, part === undefined ? -1 : part.length, true);
+    at += 4;
+    if (part !== undefined) {
+      out.set(part, at);
+      at += part.length;
+    }
+  }
+  return out;
+}
+
+const OPTIONS = ["key", "partition", "headers", "timestamp"];
+
+/** All of a record but its topic. */
+export function record(value, options) {
+  if (value === undefined) throw misuse("a record needs a value; null is a tombstone");
+  if (typeof options !== "object" || options === null) throw misuse("the record's options must be an object");
+  const wrong = Object.keys(options).find((name) => !OPTIONS.includes(name));
+  if (wrong !== undefined) throw misuse(`unknown option \`${wrong}\` of a record; there are ${OPTIONS.join(", ")}`);
+  const { key, partition = -1, headers, timestamp = Date.now() } = options;
+  if (!Number.isInteger(partition) || partition > 0x7fffffff || (partition < 0 && options.partition !== undefined)) {
+    throw misuse(`partition must be an integer from 0, not ${String(partition)}`);
+  }
+  const time = timestamp instanceof Date ? timestamp.getTime() : timestamp;
+  if (!Number.isSafeInteger(time) || time < 0) throw misuse("timestamp must be a Date or milliseconds since 1970");
+  return { value: bytes(value, "value"), key: bytes(key, "key"), headers: headersOf(headers), partition, timestamp: time };
+}
