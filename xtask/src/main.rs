@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 mod arguments;
 mod bench;
+mod browser;
 mod chaos;
 mod coverage;
 mod defects;
@@ -32,6 +33,7 @@ const COMMANDS: &[Command] = &[
     ("chaos", chaos::USAGE, chaos::run),
     ("bench", bench::USAGE, bench::run),
     ("firmware", firmware::USAGE, firmware::run),
+    ("browser", browser::USAGE, browser::run),
     ("size", size::USAGE, size::run),
     ("coverage", coverage::USAGE, coverage::run),
     ("layers", layers::USAGE, layers::run),

@@ -42,6 +42,17 @@ pub(crate) fn node(target: &str) -> Result<(), Failure> {
     debian("node", "nodejs")
 }
 
+/// Makes sure that the packages which `folder`'s lock file names are there.
+pub(crate) fn npm(folder: &Path) -> Result<(), Failure> {
+    debian("npm", "npm")?;
+    // npm's own note of what it has installed; older than the lock file it says nothing.
+    let changed = |file: &str| folder.join(file).metadata().and_then(|meta| meta.modified()).ok();
+    if changed("node_modules/.package-lock.json") >= changed("package-lock.json") {
+        return Ok(());
+    }
+    sh::run(sh::command("npm").args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(folder))
+}
+
 /// Makes sure that real Kafka can run and be read back.
 pub(crate) fn kafka() -> Result<(), Failure> {
     debian("kcat", "kcat")?;
