@@ -1,6 +1,6 @@
 // The package in a real page: headless Chromium, the real bridge, the embedded broker or a real cluster.
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -73,7 +73,7 @@ test("100 000 records with keys and headers are in the log once, in order per ke
   const { kafka, options } = await stage(t);
   const page = await open(t);
   const COUNT = 100_000;
-  const { places, pagesOfMemory } = await page.evaluate(async ([options, topic, COUNT]) => {
+  const places = await page.evaluate(async ([options, topic, COUNT]) => {
     const producer = await kurier.KafkaProducer.connect(options);
     const places = [];
     for (let n = 0; n < COUNT; n += 5000) {
@@ -84,9 +84,8 @@ test("100 000 records with keys and headers are in the log once, in order per ke
       for (const { partition, offset } of await Promise.all(sent)) places.push(`${partition}/${offset}`);
     }
     await producer.close();
-    return { places, pagesOfMemory: 0 };
+    return places;
   }, [options, kafka.topic, COUNT]);
-  assert.equal(pagesOfMemory, 0);
   assert.equal(new Set(places).size, COUNT, "no two records at one place");
   const records = await log(kafka);
   assert.equal(records.length, COUNT);
@@ -116,6 +115,7 @@ test("every byte arrives as it was", LIMIT, async (t) => {
 
 test("a bridge that dies and comes back loses and doubles nothing", LIMIT, async (t) => {
   const { kafka, options, address, stop } = await stage(t);
+  let up = { stop };
   const page = await open(t, { mayGrumble: true });
   const COUNT = 3000;
   const running = page.evaluate(async ([options, topic, COUNT]) => {
@@ -134,9 +134,9 @@ test("a bridge that dies and comes back loses and doubles nothing", LIMIT, async
   }, [options, kafka.topic, COUNT]);
   for (const least of [300, 1200]) {
     await page.waitForFunction((least) => globalThis.progress > least, least, { polling: 20 });
-    await (least === 300 ? stop : again.stop)();
+    await up.stop();
     await new Promise((resolve) => setTimeout(resolve, 300));
-    var again = await bridge(t, kafka, "--listen", address);
+    up = await bridge(t, kafka, "--listen", address);
   }
   const { count, states } = await running;
   assert.equal(count, COUNT);
@@ -202,7 +202,7 @@ test("several producers in one page do not see one another", LIMIT, async (t) =>
 });
 
 
-test("a wrong token and a forbidden topic are said by the error, at once", LIMIT, async (t) => {
+test("a topic that is not allowed is refused at once, and others go on", LIMIT, async (t) => {
   const { kafka, options } = await stage(t);
   const page = await open(t, { mayGrumble: true });
   const errors = await page.evaluate(async ([options, topic]) => {
@@ -224,7 +224,6 @@ test("a page without the right token is told so", LIMIT, async (t) => {
   const kafka = await cluster(t);
   const folder = await mkdtemp(join(tmpdir(), "kurier-token-"));
   t.after(() => rm(folder, { recursive: true }));
-  const { writeFile } = await import("node:fs/promises");
   await writeFile(join(folder, "token"), "0123456789abcdef\n");
   const { address } = await bridge(t, kafka, "--token-file", join(folder, "token"));
   const page = await open(t, { mayGrumble: true });

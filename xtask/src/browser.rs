@@ -13,6 +13,17 @@ browser [--build] [--kafka HOST:PORT]   the npm package, and its tests in headle
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
+/// What rustc uses by itself, and every browser of the last years has.
+const FEATURES: [&str; 7] = [
+    "bulk-memory",
+    "bulk-memory-opt",
+    "multivalue",
+    "mutable-globals",
+    "nontrapping-float-to-int",
+    "reference-types",
+    "sign-ext",
+];
+
 /// Runs the command.
 pub(crate) fn run(given: &[String]) -> ExitCode {
     let mut arguments = Arguments::new(USAGE, given);
@@ -46,7 +57,7 @@ pub(crate) fn build() -> Result<(), Failure> {
     sh::run(bindgen.arg(&module).arg(&generated))?;
     let wasm = generated.join("kurier_wasm_bg.wasm");
     let mut opt = sh::command(tests().join("node_modules").join(".bin").join("wasm-opt"));
-    opt.args(["-Oz", "--all-features", "--disable-gc", "--converge", "-o"]).arg(&wasm).arg(&wasm);
+    opt.arg("-Oz").args(FEATURES.map(|feature| format!("--enable-{feature}"))).arg("-o").arg(&wasm).arg(&wasm);
     sh::run(&mut opt)?;
     for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
         std::fs::copy(sh::top().join(licence), sh::top().join("wasm").join(licence)).map_err(failed(licence))?;
