@@ -37,7 +37,7 @@ let topics = 0;
 /** A broker (or the real cluster), with a topic of its own for this test. */
 export async function cluster(t, partitions = 3) {
   const topic = `clicks-${process.pid}-${Date.now()}-${topics++}`;
-  const real = process.env.KURIER_KAFKA;
+  const real = process.env.KURIER_PAGE_KAFKA;
   if (real) return { bootstrap: real, topic, isReal: true };
   const { address } = await kurier(t, "broker", "--listen", "127.0.0.1:0", "--topic", `${topic}:${partitions}`);
   return { bootstrap: address, topic, isReal: false };

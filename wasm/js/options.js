@@ -106,12 +106,12 @@ export function check(options) {
     throw invalid("there is no WebSocket here: give one as option `WebSocket` (Node before 22: the one of package `ws`)");
   }
   const numbers = NUMBERS.map((name) => (options[name] === undefined ? -1 : integer(name, options[name])));
-  const seed = new Uint32Array(1);
-  globalThis.crypto.getRandomValues(seed);
+  // For jitter and the choice of partitions: it need not be secret, only another one in each page.
+  const seed = Math.floor(Math.random() * 2 ** 32);
   return {
     bridge, token, clientId, wasm, Socket,
     servers: servers.map((text) => server(String(text))).join("\n"),
     maxBlockMs: integer("maxBlockMs", maxBlockMs),
-    numbers: Float64Array.from([...numbers, seed[0]]),
+    numbers: Float64Array.from([...numbers, seed]),
   };
 }

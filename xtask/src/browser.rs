@@ -3,7 +3,7 @@ use crate::arguments::Arguments;
 use crate::setup;
 use crate::sh::{self, Failure, failed};
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 /// How to use it.
 pub(crate) const USAGE: &str = "\
@@ -32,7 +32,12 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
         Ok(kafka) => kafka,
         Err(code) => return code,
     };
-    sh::ended(build().and_then(|()| if only_build { Ok(()) } else { test(kafka) }))
+    let done = if only_build {
+        build()
+    } else {
+        ready().and_then(|()| sh::run(&mut tests_of_pages(kafka.as_deref())))
+    };
+    sh::ended(done)
 }
 
 fn tests() -> PathBuf {
@@ -65,23 +70,23 @@ pub(crate) fn build() -> Result<(), Failure> {
     Ok(())
 }
 
-fn test(kafka: Option<String>) -> Result<(), Failure> {
-    sh::run(&mut command(kafka)?)
-}
-
-/// The tests, with what they need.
-pub(crate) fn command(kafka: Option<String>) -> Result<std::process::Command, Failure> {
+/// What the tests of pages need on this machine, and the package itself.
+pub(crate) fn ready() -> Result<(), Failure> {
     setup::debian("chromium", "chromium")?;
     setup::debian("kcat", "kcat")?;
-    sh::run(sh::cargo().args(["build", "--quiet", "--package", "kurier-cli"]))?;
-    let mut node = sh::command("node");
-    node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]);
-    for file in ["page.test.mjs", "node.test.mjs", "package.test.mjs"] {
-        node.arg(tests().join(file));
-    }
-    node.env("KURIER", sh::target().join("debug").join("kurier"));
+    build()?;
+    sh::run(sh::cargo().args(["build", "--quiet", "--package", "kurier-cli"]))
+}
+
+/// The tests, as one suite of cargo's.
+pub(crate) fn tests_of_pages(kafka: Option<&str>) -> Command {
+    let mut tests = sh::cargo();
+    tests.args(["test", "--no-fail-fast", "--package", "kurier-tests", "--features", "browser"]);
+    // One at a time: each is a browser and a cluster.
+    tests.args(["--test", "browser", "--", "--test-threads=1"]);
+    tests.env("KURIER", sh::target().join("debug").join("kurier"));
     if let Some(kafka) = kafka {
-        node.env("KURIER_KAFKA", kafka);
+        tests.env("KURIER_PAGE_KAFKA", kafka);
     }
-    Ok(node)
+    tests
 }

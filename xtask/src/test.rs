@@ -3,7 +3,7 @@
 //! Real Kafka is started once and handed to the test binaries; those that stop brokers start their own.
 use crate::arguments::Arguments;
 use crate::sh::{self, Failure};
-use crate::{firmware, setup};
+use crate::{browser, firmware, setup};
 use kurier_kafka::{Kafka, Options, Release};
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -37,6 +37,10 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
         Ok(image) => in_qemu(&mut tally, &image),
         Err(failure) => tally.cannot("firmware in QEMU", &failure, in_ci),
     }
+    match browser::ready() {
+        Ok(()) => tally.suite("pages in Chromium and Node", &mut browser::tests_of_pages(None)),
+        Err(failure) => tally.cannot("pages in Chromium and Node", &failure, in_ci),
+    }
     if quick {
         tally.skip("real Kafka", "--quick");
     } else if let Err(failure) = real_kafka(&mut tally, all_versions) {
@@ -68,6 +72,10 @@ fn real_kafka(tally: &mut Tally, all_versions: bool) -> Result<(), Failure> {
         tests.env("KURIER_KAFKA_VERSIONS", Release::MATRIX.join(" "));
     }
     tally.suite("real Kafka", &mut tests);
+    // Where Chromium cannot run that was said before. An own cluster's bootstrap is on this machine, as the bridge is.
+    if let (Some(kafka), Ok(())) = (&kafka, browser::ready()) {
+        tally.suite("pages and real Kafka", &mut browser::tests_of_pages(Some(&kafka.bootstrap())));
+    }
     // Where QEMU cannot run that was said before.
     if let Ok(image) = firmware::image() {
         let mut tests = sh::cargo();

@@ -1,0 +1,26 @@
+//! The package for pages: what `node --test` says of `tests/browser`. `cargo xtask browser` makes all that they need.
+#![cfg(feature = "browser")]
+#![allow(clippy::expect_used, clippy::panic, reason = "tests and their helpers")]
+use std::path::Path;
+use std::process::Command;
+
+fn node(file: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
+    let status = Command::new("node").arg("--test").arg(file).current_dir(folder).status().expect("node runs");
+    assert!(status.success(), "node --test {file}: {status}");
+}
+
+#[test]
+fn pages_in_chromium() {
+    node("page.test.mjs");
+}
+
+#[test]
+fn the_same_package_in_node() {
+    node("node.test.mjs");
+}
+
+#[test]
+fn what_is_published() {
+    node("package.test.mjs");
+}
