@@ -32,22 +32,20 @@ export async function kurier(t, ...words) {
   return { address, stop };
 }
 
-let topics = 0;
+/** A real cluster's topics of 3 partitions that nobody has written to, if there is one: one for each test. */
+const topics = process.env.KURIER_PAGE_TOPICS?.split(",");
 
-/** A broker (or the real cluster), with a topic of its own for this test. */
-export async function cluster(t, partitions = 3) {
-  const topic = `clicks-${process.pid}-${Date.now()}-${topics++}`;
-  const real = process.env.KURIER_PAGE_KAFKA;
-  if (real) return { bootstrap: real, topic, isReal: true };
-  const { address } = await kurier(t, "broker", "--listen", "127.0.0.1:0", "--topic", `${topic}:${partitions}`);
-  return { bootstrap: address, topic, isReal: false };
+/** A broker with a topic, or the real cluster. */
+export async function cluster(t) {
+  if (topics !== undefined) return { bootstrap: process.env.KURIER_PAGE_KAFKA, topic: topics.shift() };
+  const { address } = await kurier(t, "broker", "--listen", "127.0.0.1:0", "--topic", "clicks:3");
+  return { bootstrap: address, topic: "clicks" };
 }
 
 /** A bridge to the cluster, for topics `clicks*`. */
-export function bridge(t, { bootstrap, isReal }, ...words) {
-  const create = isReal ? ["--allow-auto-create"] : [];
+export function bridge(t, { bootstrap }, ...words) {
   const listen = words.includes("--listen") ? [] : ["--listen", "127.0.0.1:0"];
-  return kurier(t, "bridge", "--bootstrap", bootstrap, "--allow-topic", "clicks*", ...listen, ...create, ...words);
+  return kurier(t, "bridge", "--bootstrap", bootstrap, "--allow-topic", "clicks*", ...listen, ...words);
 }
 
 const TYPES = { ".js": "text/javascript", ".mjs": "text/javascript", ".html": "text/html", ".wasm": "application/wasm" };

@@ -7,9 +7,9 @@ use std::process::{Command, ExitCode};
 
 /// How to use it.
 pub(crate) const USAGE: &str = "\
-browser [--build] [--kafka HOST:PORT]   the npm package, and its tests in headless Chromium and Node through the
-                                        bridge; --build only builds it, --kafka uses this broker instead of the
-                                        embedded one (its topics must be there, or made when asked for)";
+browser [--build | --kafka]             the npm package, and its tests in headless Chromium and Node through the
+                                        bridge; --build only builds it, --kafka takes real Kafka instead of the
+                                        embedded broker";
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -27,15 +27,16 @@ const FEATURES: [&str; 7] = [
 /// Runs the command.
 pub(crate) fn run(given: &[String]) -> ExitCode {
     let mut arguments = Arguments::new(USAGE, given);
-    let only_build = arguments.flag("--build");
-    let kafka = match arguments.value::<String>("--kafka").and_then(|kafka| arguments.end().map(|()| kafka)) {
-        Ok(kafka) => kafka,
-        Err(code) => return code,
-    };
+    let (only_build, real) = (arguments.flag("--build"), arguments.flag("--kafka"));
+    if let Err(code) = arguments.end() {
+        return code;
+    }
     let done = if only_build {
         build()
     } else {
-        ready().and_then(|()| sh::run(&mut tests_of_pages(kafka.as_deref())))
+        ready()
+            .and_then(|()| if real { setup::kafka() } else { Ok(()) })
+            .and_then(|()| sh::run(&mut tests_of_pages(real)))
     };
     sh::ended(done)
 }
@@ -79,14 +80,12 @@ pub(crate) fn ready() -> Result<(), Failure> {
 }
 
 /// The tests, as one suite of cargo's.
-pub(crate) fn tests_of_pages(kafka: Option<&str>) -> Command {
+pub(crate) fn tests_of_pages(real: bool) -> Command {
+    let (features, name) = if real { ("browser,real-kafka", "real_pages") } else { ("browser", "browser") };
     let mut tests = sh::cargo();
-    tests.args(["test", "--no-fail-fast", "--package", "kurier-tests", "--features", "browser"]);
+    tests.args(["test", "--no-fail-fast", "--package", "kurier-tests", "--features", features]);
     // One at a time: each is a browser and a cluster.
-    tests.args(["--test", "browser", "--", "--test-threads=1"]);
+    tests.args(["--test", name, "--", "--test-threads=1"]);
     tests.env("KURIER", sh::target().join("debug").join("kurier"));
-    if let Some(kafka) = kafka {
-        tests.env("KURIER_PAGE_KAFKA", kafka);
-    }
     tests
 }

@@ -1,24 +1,89 @@
 //! `cargo xtask demo`: the shipped command's own demonstration, built with optimizations.
 use crate::arguments::Arguments;
-use crate::{kafka, setup, sh};
+use crate::{browser, kafka, setup, sh};
 use kurier_kafka::{Kafka, Options};
-use std::process::ExitCode;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, ExitCode, Stdio};
 
 /// How to use it.
 pub(crate) const USAGE: &str = "\
-demo [--kafka] [--seconds S]            this machine's telemetry through the core to the embedded broker,
-                                        or to real Kafka, and back";
+demo [--web] [--kafka] [--seconds S]    this machine's telemetry through the core to the embedded broker,
+                                        or to real Kafka, and back; --web: a page that streams its own, until
+                                        it is interrupted";
 
 /// Runs the command.
 pub(crate) fn run(given: &[String]) -> ExitCode {
     let mut arguments = Arguments::new(USAGE, given);
-    let real = arguments.flag("--kafka");
+    let (real, web) = (arguments.flag("--kafka"), arguments.flag("--web"));
     let seconds =
         match arguments.value::<u32>("--seconds").and_then(|seconds| arguments.end().map(|()| seconds)) {
             Ok(seconds) => seconds,
             Err(code) => return code,
         };
-    sh::ended(demo(real, seconds))
+    sh::ended(if web { page(real) } else { demo(real, seconds) })
+}
+
+/// Processes that end with the demonstration.
+struct Running(Vec<Child>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            // One that has ended already needs nothing.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Running {
+    /// Starts a command that says on its first line where it listens, and gives the line.
+    fn start(&mut self, command: &mut Command) -> Result<String, sh::Failure> {
+        let mut child = command.stdout(Stdio::piped()).spawn().map_err(sh::failed("cannot start"))?;
+        let stdout = child.stdout.take();
+        self.0.push(child);
+        let mut line = String::new();
+        if let Some(stdout) = stdout {
+            BufReader::new(stdout).read_line(&mut line).map_err(sh::failed("cannot read"))?;
+        }
+        let address = line.trim().rsplit(' ').next().unwrap_or_default().to_owned();
+        if address.is_empty() { Err(sh::Failure("it did not start".to_owned())) } else { Ok(address) }
+    }
+}
+
+/// The page in `wasm/demo`, with all that it needs on loopback.
+fn page(real: bool) -> Result<(), sh::Failure> {
+    browser::build()?;
+    sh::run(sh::cargo().args(["build", "--release", "--quiet", "--package", "kurier-cli"]))?;
+    let kurier = sh::target().join("release").join("kurier");
+    let mut running = Running(Vec::new());
+    let own = if real { own_kafka()? } else { None };
+    let bootstrap = match own.as_ref().map(Kafka::bootstrap).or_else(|| kafka::address().filter(|_| real)) {
+        Some(bootstrap) => bootstrap,
+        None => running.start(sh::command(&kurier).args(["broker", "--listen", "127.0.0.1:0"]))?,
+    };
+    let mut bridge = sh::command(&kurier);
+    bridge.args(["bridge", "--listen", "127.0.0.1:0", "--allow-topic", "clicks*", "--allow-auto-create"]);
+    let bridge = running.start(bridge.args(["--bootstrap", &bootstrap]))?;
+    let site = running.start(sh::command("node").arg("wasm/demo/serve.mjs"))?;
+    println!("open {site}?bridge={bridge}&bootstrap={bootstrap}");
+    println!("read along: kcat -C -b {bootstrap} -t clicks-demo -f '%p %o %k %s\\n'");
+    println!("Ctrl-C ends it");
+    // Until one of them ends, which an interrupt sees to: it goes to all of them.
+    if let Some(last) = running.0.last_mut() {
+        last.wait().map_err(sh::failed("the demonstration"))?;
+    }
+    Ok(())
+}
+
+/// A real Kafka of our own, unless one is up.
+fn own_kafka() -> Result<Option<Kafka>, sh::Failure> {
+    if kafka::address().is_some() {
+        return Ok(None);
+    }
+    setup::kafka()?;
+    eprintln!("starting a real Kafka for the demonstration");
+    Ok(Some(Kafka::start(Options::new())?))
 }
 
 fn demo(real: bool, seconds: Option<u32>) -> Result<(), sh::Failure> {
@@ -30,14 +95,7 @@ fn demo(real: bool, seconds: Option<u32>) -> Result<(), sh::Failure> {
     if !real {
         return sh::run(&mut command);
     }
-    let own = match kafka::address() {
-        Some(_) => None,
-        None => {
-            setup::kafka()?;
-            eprintln!("starting a real Kafka for the demonstration");
-            Some(Kafka::start(Options::new())?)
-        }
-    };
+    let own = own_kafka()?;
     let bootstrap = own.as_ref().map(Kafka::bootstrap).or_else(kafka::address).unwrap_or_default();
     sh::run(command.args(["-b", &bootstrap]))
 }

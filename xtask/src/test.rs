@@ -38,7 +38,7 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
         Err(failure) => tally.cannot("firmware in QEMU", &failure, in_ci),
     }
     match browser::ready() {
-        Ok(()) => tally.suite("pages in Chromium and Node", &mut browser::tests_of_pages(None)),
+        Ok(()) => tally.suite("pages in Chromium and Node", &mut browser::tests_of_pages(false)),
         Err(failure) => tally.cannot("pages in Chromium and Node", &failure, in_ci),
     }
     if quick {
@@ -72,9 +72,13 @@ fn real_kafka(tally: &mut Tally, all_versions: bool) -> Result<(), Failure> {
         tests.env("KURIER_KAFKA_VERSIONS", Release::MATRIX.join(" "));
     }
     tally.suite("real Kafka", &mut tests);
-    // Where Chromium cannot run that was said before. An own cluster's bootstrap is on this machine, as the bridge is.
-    if let (Some(kafka), Ok(())) = (&kafka, browser::ready()) {
-        tally.suite("pages and real Kafka", &mut browser::tests_of_pages(Some(&kafka.bootstrap())));
+    // Where Chromium cannot run that was said before.
+    if browser::ready().is_ok() {
+        let mut tests = browser::tests_of_pages(true);
+        if let Some(kafka) = &kafka {
+            tests.env("KURIER_KAFKA", kafka.bootstrap());
+        }
+        tally.suite("pages and real Kafka", &mut tests);
     }
     // Where QEMU cannot run that was said before.
     if let Ok(image) = firmware::image() {
