@@ -4,31 +4,21 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
+import { chromium } from "./chromium.mjs";
 import { bridge, cluster, log, onlyValue, pages } from "./servers.mjs";
 
-const FLAGS = [
-  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync",
-];
 const LIMIT = { timeout: 120_000 };
 
-let context;
-let profile;
+let browser;
 before(async () => {
-  profile = await mkdtemp(join(tmpdir(), "kurier-chromium-"));
-  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  context = await chromium.launchPersistentContext(profile, { executablePath, args: FLAGS, headless: true });
+  browser = await chromium();
 });
-after(async () => {
-  await context?.close();
-  await rm(profile, { recursive: true, force: true });
-});
+after(() => browser?.end());
 
 /** A page with the package loaded, which must end without a word on its console. */
 async function open(t, { mayGrumble = false } = {}) {
   const origin = await pages(t);
-  const page = await context.newPage();
+  const page = await browser.context.newPage();
   const said = [];
   page.on("console", (message) => said.push(message.text()));
   page.on("pageerror", (error) => said.push(String(error)));

@@ -21,6 +21,11 @@ fn the_same_package_in_node() {
 }
 
 #[test]
+fn the_demo_page_in_chromium() {
+    node("demo.test.mjs");
+}
+
+#[test]
 fn what_is_published() {
     node("package.test.mjs");
 }

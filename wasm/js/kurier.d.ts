@@ -137,5 +137,19 @@ export declare class KafkaProducer extends EventTarget {
     listener: (event: StateEvent) => void,
     options?: boolean | AddEventListenerOptions,
   ): void;
-  removeEventListener(type: "state", listener: (event: StateEvent) => void, options?: boolean | EventListenerOptions): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: "state",
+    listener: (event: StateEvent) => void,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
 }

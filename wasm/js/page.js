@@ -25,7 +25,9 @@ class Link {
 export class Page {
   /** `wake` is called when a link can make progress, `told` with news of a link. */
   constructor({ bridge, token, Socket }, wake, told) {
-    this.options = { bridge, Socket, protocols: token === undefined ? ["kurier"] : ["kurier", `kurier.token.${token}`] };
+    // Without a token none: a proxy that knows no subprotocol would be refused by the browser.
+    const protocols = token === undefined ? [] : ["kurier", `kurier.token.${token}`];
+    this.options = { bridge, Socket, protocols };
     this.wake = wake;
     this.told = told;
     this.links = [];

@@ -30,7 +30,7 @@ export function bytes(value, what) {
 
 const NONE = new Uint8Array(0);
 
-/** Headers in the form that src/core.rs reads. */
+/** Headers in the form that src/producer.rs reads. */
 export function headersOf(headers) {
   if (headers === null || headers === undefined) return NONE;
   if (typeof headers !== "object") throw misuse("headers must be an object, or an array of [name, value]");

@@ -8,10 +8,10 @@
 //! ```
 //! Promises, events, timers and WebSockets are JavaScript's own; what is here knows none of them. It is not for others:
 //! the package's contract is `js/kurier.d.ts`.
-mod core;
 mod heap;
 mod page;
+mod producer;
 mod settings;
 
-pub use crate::core::Core;
 pub use page::Page;
+pub use producer::Core;
