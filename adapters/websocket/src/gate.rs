@@ -342,3 +342,6 @@ fn forbidden(reason: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
 fn garbage(what: impl ToString) -> Refusal {
     Refusal::new(Kind::BrokerGarbage, format!("the broker's answer cannot be read: {}", what.to_string()))
 }
+
+#[cfg(test)]
+mod tests;

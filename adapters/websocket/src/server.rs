@@ -228,8 +228,9 @@ async fn serve(stream: TcpStream, place: Place, served: bool, mut stopped: Stopp
     let config = WebSocketConfig::default()
         .max_message_size(Some(options.max_frame.saturating_add(4)))
         .max_frame_size(Some(options.max_frame.saturating_add(4)))
+        // Of each connection, from its first moment: the defaults are 128 KiB each.
         .read_buffer_size(16 * 1024)
-        .max_write_buffer_size(usize::MAX);
+        .write_buffer_size(4 * 1024);
     let mut greeting = None;
     #[allow(clippy::result_large_err)] // the library's type
     let judge = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {

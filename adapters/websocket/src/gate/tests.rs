@@ -1,0 +1,127 @@
+//! What is let through, whatever comes: requests are damaged at random, and everything that passes is read again.
+use super::{APIS, Gate, Rules};
+use crate::cluster::Cluster;
+use crate::topics::Topics;
+use kurier_broker::codec::{self, Direction, RequestHeader, Value, object};
+use kurier_core::wire::{metadata as wire, registry};
+use std::sync::Arc;
+
+const CLICKS: [u8; 16] = [1; 16];
+const SECRET: [u8; 16] = [2; 16];
+
+fn gate() -> Gate {
+    let mut topics = Topics::new();
+    topics.allow("clicks*").unwrap();
+    let cluster = Cluster::new(vec![("b".to_owned(), 9092)], &[]);
+    cluster.learn_id(CLICKS, "clicks");
+    Gate::new(Arc::new(Rules { topics, allow_auto_create: false, cluster }))
+}
+
+fn request(key: i16, version: i16, body: &Value) -> Vec<u8> {
+    let mut bytes = [key.to_be_bytes(), version.to_be_bytes()].concat();
+    bytes.extend([0, 0, 0, 7, 0, 1, b'p']);
+    if registry::api(key).unwrap().request_header(version) >= 2 {
+        bytes.push(0);
+    }
+    bytes.extend(codec::encode(key, version, Direction::Request, body).unwrap());
+    bytes
+}
+
+fn produce(name: &str, id: [u8; 16]) -> Value {
+    let partition = object([("index", 0.into()), ("records", vec![5; 20].into())]);
+    let topic =
+        object([("name", name.into()), ("topicId", id.into()), ("partitionData", vec![partition].into())]);
+    object([("acks", 1.into()), ("topicData", vec![topic].into())])
+}
+
+fn metadata(name: &str, id: [u8; 16]) -> Value {
+    let topic = object([("name", name.into()), ("topicId", id.into())]);
+    object([("topics", vec![topic].into()), ("allowAutoTopicCreation", true.into())])
+}
+
+/// What a frame asks, read as a broker does; fails if it asks for more than may be.
+fn judged_again(frame: &[u8]) {
+    let (size, payload) = frame.split_first_chunk().unwrap();
+    assert_eq!(u32::from_be_bytes(*size) as usize, payload.len());
+    let (header, body) = codec::request_header(payload).unwrap();
+    let RequestHeader { key, version, tags, .. } = header;
+    assert!(APIS.iter().any(|api| api.key == key) && tags.is_empty());
+    let message = registry::message(key, Direction::Request).unwrap();
+    let codec::Decoded { value, unknown, unread } = codec::decode_all(message, version, body).unwrap();
+    assert_eq!((unknown, unread), (vec![], 0));
+    assert_eq!(codec::encode(key, version, Direction::Request, &value).unwrap(), body, "Kafka's own form");
+    assert!(value.text_or_null("transactionalId").is_none());
+    assert!(!value.bool("allowAutoTopicCreation"));
+    for topic in value.list("topicData").iter().chain(value.list("topics")) {
+        match topic.text_or_null("name").filter(|name| !name.is_empty()) {
+            Some(name) => assert!(name.starts_with("clicks"), "{name}"),
+            None => assert_eq!(topic.uuid("topicId"), CLICKS),
+        }
+    }
+}
+
+#[test]
+fn whatever_is_done_to_a_request_nothing_passes_but_what_may() {
+    let mut seeds = Vec::new();
+    for (name, id) in [("clicks", CLICKS), ("secret", SECRET), ("clicks", SECRET), ("secret", CLICKS)] {
+        seeds.extend((3..=13).map(|version| request(0, version, &produce(name, id))));
+        seeds.extend((4..=13).map(|version| request(3, version, &metadata(name, id))));
+    }
+    let begin = object([("transactionalId", Value::Null), ("transactionTimeoutMs", 9.into())]);
+    seeds.extend((0..=5).map(|version| request(22, version, &begin)));
+    seeds.extend((0..=4).map(|version| request(18, version, &object([]))));
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    let (mut passed, mut refused) = (0, 0);
+    for round in 0..100_000 {
+        let mut bytes = seeds[round % seeds.len()].clone();
+        for _ in 0..random(4) {
+            let at = random(bytes.len());
+            match random(5) {
+                0 => bytes[at] = random(256) as u8,
+                1 => bytes[at] = [0, 1, 2, 0x7f, 0x80, 0xff][random(6)],
+                2 => bytes.insert(at, random(256) as u8),
+                3 => drop(bytes.remove(at)),
+                _ => bytes.truncate(at.max(1)),
+            }
+        }
+        match gate().request(&bytes) {
+            Ok(Some(frame)) => {
+                judged_again(&frame);
+                passed += 1;
+            }
+            Ok(None) => (),
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(passed > 10_000 && refused > 10_000, "{passed} passed, {refused} refused");
+}
+
+#[test]
+fn whatever_a_broker_answers_ends_in_an_answer_or_a_refusal() {
+    let mut state = 7_u64;
+    let mut random = move |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    let broker = object([("nodeId", 1.into()), ("host", "b".into()), ("port", 9092.into())]);
+    let topic = object([("name", "clicks".into()), ("topicId", CLICKS.into())]);
+    let answer = object([("brokers", vec![broker].into()), ("topics", vec![topic].into())]);
+    for round in 0..50_000 {
+        let version = 4 + i16::try_from(round % 10).unwrap();
+        let mut gate = gate();
+        let _forward = gate.request(&request(3, version, &metadata("clicks", [0; 16]))).unwrap();
+        let mut bytes = codec::response_header(&wire::API, version, 7, &Vec::new());
+        bytes.extend(codec::encode(3, version, Direction::Response, &answer).unwrap());
+        for _ in 0..1 + random(3) {
+            let at = random(bytes.len());
+            bytes[at] = [0, 1, 2, 0x7f, 0x80, 0xff, b'x'][random(7)];
+        }
+        if let Ok(frame) = gate.answer(&bytes) {
+            assert!(frame.len() > 8);
+        }
+    }
+}
