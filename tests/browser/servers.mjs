@@ -51,7 +51,7 @@ export function bridge(t, { bootstrap }, ...words) {
 const TYPES = { ".js": "text/javascript", ".mjs": "text/javascript", ".html": "text/html", ".wasm": "application/wasm" };
 
 /** The directives that a page needs, and no more. */
-export const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' ws://127.0.0.1:*; worker-src 'self'";
+export const POLICY = "default-src 'none'; img-src data:; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' ws://127.0.0.1:*; worker-src 'self'";
 
 /** Serves the package under /kurier/ and this folder under /. */
 export async function pages(t) {

@@ -6,7 +6,8 @@ use std::process::Command;
 
 fn node(file: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
-    let status = Command::new("node").arg("--test").arg(file).current_dir(folder).status().expect("node runs");
+    let status =
+        Command::new("node").arg("--test").arg(file).current_dir(folder).status().expect("node runs");
     assert!(status.success(), "node --test {file}: {status}");
 }
 

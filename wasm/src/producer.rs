@@ -93,8 +93,10 @@ impl Core {
 
     /// The handle of a topic, counted from 0 in the order of the calls. One call for each name.
     pub fn topic(&mut self, name: &str, now: f64) -> Result<u16, JsError> {
-        let topic =
-            self.sender.register_topic(name, instant(now)).map_err(|error| JsError::new(&error.to_string()))?;
+        let topic = self
+            .sender
+            .register_topic(name, instant(now))
+            .map_err(|error| JsError::new(&error.to_string()))?;
         if topic.0 >= self.topics {
             self.append.publish_topic(topic, 0, 0, 0);
             self.topics = topic.0 + 1;
@@ -212,7 +214,8 @@ impl Core {
         }
         let need = upper_bound(record);
         if need > self.buffers.total() {
-            let [size, max] = [need, self.buffers.total()].map(|bytes| u32::try_from(bytes).unwrap_or(u32::MAX));
+            let [size, max] =
+                [need, self.buffers.total()].map(|bytes| u32::try_from(bytes).unwrap_or(u32::MAX));
             return Err(SendError::RecordTooLarge { size, max });
         }
         // Beforehand, since to be without a buffer means to the append half that memory is exhausted.
@@ -222,7 +225,13 @@ impl Core {
             }
             self.spare = self.buffers.take(need);
         }
-        match self.append.append(to, record, record.timestamp.unwrap_or(Timestamp::NONE), now, &mut self.spare) {
+        match self.append.append(
+            to,
+            record,
+            record.timestamp.unwrap_or(Timestamp::NONE),
+            now,
+            &mut self.spare,
+        ) {
             Ok(appended) => Ok(appended.ticket),
             Err(Refused::NeedsBuffer { .. }) => Err(SendError::Full),
             Err(Refused::NeedsMetadata | Refused::NeedsSlot { .. }) => {
@@ -256,7 +265,14 @@ fn tell(page: &Page, delivery: &Delivery, bytes: &[u8]) {
     let Delivery { serial, first, count, partition, .. } = *delivery;
     if let Outcome::Written = delivery.outcome {
         let number = |value: Option<i64>| value.unwrap_or(-1) as f64;
-        page.written(serial, first, count, partition, number(delivery.base_offset), number(delivery.timestamp));
+        page.written(
+            serial,
+            first,
+            count,
+            partition,
+            number(delivery.base_offset),
+            number(delivery.timestamp),
+        );
     } else {
         for index in first..first.saturating_add(count) {
             let record = delivery.of(Ticket { serial, index }, bytes);
@@ -312,7 +328,8 @@ mod tests {
 
     #[test]
     fn headers_come_as_they_were_written() {
-        let bytes = [&[1, 0, 0, 0, b'a', 0, 0, 0, 0][..], &[1, 0, 0, 0, b'b', 0xff, 0xff, 0xff, 0xff]].concat();
+        let bytes =
+            [&[1, 0, 0, 0, b'a', 0, 0, 0, 0][..], &[1, 0, 0, 0, b'b', 0xff, 0xff, 0xff, 0xff]].concat();
         let headers = read_headers(&bytes);
         let found: Vec<_> = headers.iter().map(|header| (header.name, header.value)).collect();
         assert_eq!(found, [("a", Some(&[][..])), ("b", None)]);

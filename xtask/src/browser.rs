@@ -50,7 +50,15 @@ pub(crate) fn build() -> Result<(), Failure> {
     setup::node(TARGET)?;
     setup::npm(&tests())?;
     sh::run(sh::cargo().args([
-        "build", "--quiet", "--locked", "--profile", "page", "--target", TARGET, "--package", "kurier-wasm",
+        "build",
+        "--quiet",
+        "--locked",
+        "--profile",
+        "page",
+        "--target",
+        TARGET,
+        "--package",
+        "kurier-wasm",
     ]))?;
     let module = sh::target().join(TARGET).join("page").join("kurier_wasm.wasm");
     let tool = sh::target().join("bindgen");
@@ -63,10 +71,15 @@ pub(crate) fn build() -> Result<(), Failure> {
     sh::run(bindgen.arg(&module).arg(&generated))?;
     let wasm = generated.join("kurier_wasm_bg.wasm");
     let mut opt = sh::command(tests().join("node_modules").join(".bin").join("wasm-opt"));
-    opt.arg("-Oz").args(FEATURES.map(|feature| format!("--enable-{feature}"))).arg("-o").arg(&wasm).arg(&wasm);
+    opt.arg("-Oz")
+        .args(FEATURES.map(|feature| format!("--enable-{feature}")))
+        .arg("-o")
+        .arg(&wasm)
+        .arg(&wasm);
     sh::run(&mut opt)?;
     for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
-        std::fs::copy(sh::top().join(licence), sh::top().join("wasm").join(licence)).map_err(failed(licence))?;
+        std::fs::copy(sh::top().join(licence), sh::top().join("wasm").join(licence))
+            .map_err(failed(licence))?;
     }
     Ok(())
 }

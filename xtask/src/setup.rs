@@ -50,7 +50,9 @@ pub(crate) fn npm(folder: &Path) -> Result<(), Failure> {
     if changed("node_modules/.package-lock.json") >= changed("package-lock.json") {
         return Ok(());
     }
-    sh::run(sh::command("npm").args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(folder))
+    sh::run(
+        sh::command("npm").args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(folder),
+    )
 }
 
 /// Makes sure that real Kafka can run and be read back.

@@ -100,7 +100,14 @@ impl Gate {
         let value = read(key, version, Direction::Request, body, MAX_STRUCTS)?;
         let mut denied = Vec::new();
         let value = match key {
-            0 => self.judge_produce(value, version)?,
+            0 => {
+                let value = without_transaction(value)?;
+                if !self.judge_produce(&value, version)? {
+                    self.waiting.push_back(Due::Ready(unknown_ids(&value, version, correlation)?));
+                    return Ok(None);
+                }
+                value
+            }
             3 => self.judge_metadata(&value, &mut denied),
             22 => without_transaction(value)?,
             _ => value,
@@ -169,23 +176,22 @@ impl Gate {
         Ok(codec::frame(&payload))
     }
 
-    fn judge_produce(&self, value: Value, version: i16) -> Result<Value, Refusal> {
-        let value = without_transaction(value)?;
-        for topic in value.list("topicData") {
-            let allowed = if version >= 13 {
-                self.rules
-                    .cluster
-                    .name_of(&topic.uuid("topicId"))
-                    .is_some_and(|name| self.rules.topics.allows(&name))
-            } else {
-                self.rules.topics.allows(topic.text("name"))
-            };
-            if !allowed {
-                let what = if version >= 13 { "of this id" } else { topic.text("name") };
-                return Err(forbidden(format!("topic {what} may not be written to (--allow-topic)")));
-            }
+    /// Whether every topic may be written to. False: an id is not known here, which may be that of any topic.
+    fn judge_produce(&self, value: &Value, version: i16) -> Result<bool, Refusal> {
+        let Rules { topics, cluster, .. } = &*self.rules;
+        if version >= 13 {
+            // Only those of allowed topics are learned.
+            return Ok(value
+                .list("topicData")
+                .iter()
+                .all(|topic| cluster.name_of(&topic.uuid("topicId")).is_some()));
         }
-        Ok(value)
+        match value.list("topicData").iter().find(|topic| !topics.allows(topic.text("name"))) {
+            Some(topic) => {
+                Err(forbidden(format!("topic {} may not be written to (--allow-topic)", topic.text("name"))))
+            }
+            None => Ok(true),
+        }
     }
 
     /// The request without topics that are not allowed, which are put into `denied`.
@@ -287,6 +293,29 @@ fn unsupported_version(correlation: i32) -> Result<Vec<u8>, Refusal> {
         object([("errorCode", ErrorCode::UNSUPPORTED_VERSION.0.into()), ("apiKeys", vec![range].into())]);
     let mut payload = correlation.to_be_bytes().to_vec();
     payload.extend(codec::encode(api.key, 0, Direction::Response, &value).map_err(malformed)?);
+    Ok(codec::frame(&payload))
+}
+
+/// The answer to Produce by ids of which one is not known: as a broker's whose metadata is behind. The client asks for
+/// metadata, by which the bridge learns the ids, too, as after it was started anew.
+fn unknown_ids(value: &Value, version: i16, correlation: i32) -> Result<Vec<u8>, Refusal> {
+    if value.int("acks") == 0 {
+        return Err(Refusal::new(Kind::Malformed, "a topic's id is not known here; ask for metadata"));
+    }
+    let topics = value.list("topicData").iter().map(|topic| {
+        let partitions = topic.list("partitionData").iter().map(|partition| {
+            object([
+                ("index", partition.int("index").into()),
+                ("errorCode", ErrorCode::UNKNOWN_TOPIC_ID.0.into()),
+                ("baseOffset", (-1).into()),
+            ])
+        });
+        object([("topicId", topic.uuid("topicId").into()), ("partitionResponses", partitions.collect())])
+    });
+    let answer = object([("responses", topics.collect())]);
+    let mut payload = codec::response_header(&produce::API, version, correlation, &Vec::new());
+    payload
+        .extend(codec::encode(produce::API.key, version, Direction::Response, &answer).map_err(malformed)?);
     Ok(codec::frame(&payload))
 }
 

@@ -123,3 +123,18 @@ fn a_broker_that_goes_is_told_and_so_is_a_bridge_that_stops() {
     drop(page);
     ends.join().unwrap();
 }
+
+#[test]
+fn a_topics_id_that_a_new_bridge_does_not_know_is_learned_with_the_next_metadata() {
+    let stage = Stage::new(|_| ());
+    let id = stage.broker.with(|cluster| cluster.topic_id("clicks")).unwrap();
+    let mut page = stage.page();
+    let mut error = || {
+        let answer = page.ask(PRODUCE, 13, &produce("", id));
+        answer.list("responses")[0].list("partitionResponses")[0].int("errorCode")
+    };
+    assert_eq!(error(), 100, "UNKNOWN_TOPIC_ID, after which a client asks for metadata");
+    let _told = stage.page().ask(METADATA, 12, &metadata(&["clicks"]));
+    assert_eq!(error(), 0);
+    assert_eq!(stage.logged("clicks"), 1);
+}
