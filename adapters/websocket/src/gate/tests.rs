@@ -76,9 +76,12 @@ fn whatever_is_done_to_a_request_nothing_passes_but_what_may() {
         (state >> 33) as usize % below
     };
     let (mut passed, mut refused) = (0, 0);
-    for round in 0..100_000 {
+    for round in 0..40_000 {
         let mut bytes = seeds[round % seeds.len()].clone();
         for _ in 0..random(4) {
+            if bytes.is_empty() {
+                break;
+            }
             let at = random(bytes.len());
             match random(5) {
                 0 => bytes[at] = random(256) as u8,
@@ -97,7 +100,7 @@ fn whatever_is_done_to_a_request_nothing_passes_but_what_may() {
             Err(_) => refused += 1,
         }
     }
-    assert!(passed > 10_000 && refused > 10_000, "{passed} passed, {refused} refused");
+    assert!(passed > 5_000 && refused > 5_000, "{passed} passed, {refused} refused");
 }
 
 #[test]
@@ -110,7 +113,7 @@ fn whatever_a_broker_answers_ends_in_an_answer_or_a_refusal() {
     let broker = object([("nodeId", 1.into()), ("host", "b".into()), ("port", 9092.into())]);
     let topic = object([("name", "clicks".into()), ("topicId", CLICKS.into())]);
     let answer = object([("brokers", vec![broker].into()), ("topics", vec![topic].into())]);
-    for round in 0..50_000 {
+    for round in 0..20_000 {
         let version = 4 + i16::try_from(round % 10).unwrap();
         let mut gate = gate();
         let _forward = gate.request(&request(3, version, &metadata("clicks", [0; 16]))).unwrap();
