@@ -1,5 +1,9 @@
 //! The memory of a page: slots that grow, and batch buffers from the heap. How many bytes of them there may be is
 //! counted by [`Buffers`].
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 use kurier_core::batch::Meta;
 use kurier_core::host::{Buf, Host, Slots, Text};
 

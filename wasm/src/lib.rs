@@ -8,6 +8,9 @@
 //! ```
 //! Promises, events, timers and WebSockets are JavaScript's own; what is here knows none of them. It is not for others:
 //! the package's contract is `js/kurier.d.ts`.
+#![cfg_attr(target_arch = "wasm32", no_std)]
+extern crate alloc;
+
 mod heap;
 mod page;
 mod producer;
@@ -15,3 +18,14 @@ mod settings;
 
 pub use page::Page;
 pub use producer::Core;
+
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
+/// A panic ends the module; its words would cost more than the producer.
+#[cfg(target_arch = "wasm32")]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    core::arch::wasm32::unreachable()
+}

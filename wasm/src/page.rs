@@ -2,9 +2,10 @@
 //!
 //! Answers are numbers, since a call between the two languages costs less so: 0 is "not yet", below 0 is an error of
 //! [`error_of`], above 0 is a count or simply yes.
+use alloc::vec::Vec;
+use core::task::Poll;
 use embedded_io::ErrorKind;
 use kurier_core::transport::{Endpoint, LinkId, Transport};
-use std::task::Poll;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 #[wasm_bindgen]

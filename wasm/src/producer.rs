@@ -4,6 +4,11 @@
 use crate::heap::{Buffers, Heap, HeapBuf, HeapSlots};
 use crate::page::{Page, Sockets};
 use crate::settings::{self, Number, number};
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
 use kurier_core::accumulator::{self, Accumulator, Refused, Settings};
 use kurier_core::batch::upper_bound;
 use kurier_core::delivery::{Delivery, message};
@@ -308,7 +313,7 @@ fn read_headers(mut bytes: &[u8]) -> Vec<Header<'_>> {
     let mut headers = Vec::new();
     while let Some(Some(name)) = part(&mut bytes) {
         let Some(value) = part(&mut bytes) else { break };
-        headers.push(Header { name: std::str::from_utf8(name).unwrap_or_default(), value });
+        headers.push(Header { name: core::str::from_utf8(name).unwrap_or_default(), value });
     }
     headers
 }

@@ -1,4 +1,7 @@
 //! The options of a producer as they come from JavaScript: numbers in one order, which `js/options.js` keeps, too.
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
 use kurier_core::config::{Acks, Config};
 use kurier_core::transport::Endpoint;
 
