@@ -154,12 +154,15 @@ mod tests {
         let first = buffers.take(10).unwrap();
         let second = buffers.take(40).unwrap();
         assert_eq!((first.bytes().len(), second.bytes().len()), (40, 40));
-        assert_eq!(buffers.take(15).unwrap().bytes().len(), 15, "as much as is left");
-        assert!(buffers.take(15).is_none());
+        let third = buffers.take(15).unwrap();
+        assert_eq!(third.bytes().len(), 15, "what is needed, where there is no room for a standard one");
+        assert!(buffers.take(6).is_none(), "5 are left");
         buffers.give(first);
-        assert_eq!(buffers.take(1).unwrap().bytes().len(), 40);
+        let again = buffers.take(1).unwrap();
+        assert_eq!(again.bytes().len(), 40);
         buffers.give(second);
-        assert!(buffers.take(41).is_none());
+        assert!(buffers.take(46).is_none(), "40 and 15 are in use");
+        assert_eq!(buffers.take(45).unwrap().bytes().len(), 45);
     }
 
     #[test]
