@@ -109,8 +109,8 @@ impl Core {
         Ok(topic.0)
     }
 
-    /// Appends a record: the serial of its batch, or [`NOT_READY`] or [`FULL`]. `partition` below 0 is none;
-    /// `headers` are names and values, each behind its length in 32 bits, little-endian; -1 is null.
+    /// Appends a record: the serial of its batch, or -1 if nothing is known of the topic yet, -2 if memory is full.
+    /// `partition` below 0 is none; `headers` are names and values, each behind its length in 32 bits, little-endian; -1 is null.
     #[allow(clippy::too_many_arguments)] // an object would cost a call for each of its fields
     pub fn send(
         &mut self,

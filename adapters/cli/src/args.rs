@@ -190,7 +190,7 @@ pub(crate) struct Bridge {
     /// Another address that is a broker; may be repeated
     #[arg(long, value_name = "HOST:PORT", value_parser = broker_address)]
     pub allow_broker: Vec<(String, u16)>,
-    /// Origin of pages that are served, as in https://shop.example; may be repeated. Without it, pages of this machine
+    /// Origin of pages that are served, as in `https://shop.example`; may be repeated. Without it, pages of this machine
     #[arg(long, value_name = "ORIGIN")]
     pub allow_origin: Vec<String>,
     /// Let pages have allowed topics created
