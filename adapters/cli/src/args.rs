@@ -211,9 +211,15 @@ pub(crate) struct Bridge {
     /// Bytes of one request
     #[arg(long, value_name = "BYTES", default_value_t = (1 << 20) + (1 << 16))]
     pub max_frame: usize,
+    /// Requests of one connection in a second; more are read later
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_requests_per_second: u32,
     /// Seconds after which a connection ends on which nothing comes
     #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub idle_timeout: u32,
+    /// Seconds for the answers that are due when the bridge is told to stop
+    #[arg(long, value_name = "S", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=3_600))]
+    pub drain_timeout: u32,
     /// Where to serve metrics for Prometheus
     #[arg(long, value_name = "HOST:PORT")]
     pub metrics: Option<std::net::SocketAddr>,

@@ -11,7 +11,8 @@ use std::time::Duration;
 /// # Errors
 /// The options make no bridge, or the address cannot be listened on.
 pub(crate) fn run(args: &args::Bridge) -> Result<Status, Error> {
-    let (told, interrupts) = mpsc::channel();
+    let (told, events) = mpsc::channel();
+    let ended = told.clone();
     signals::watch(move || {
         // Nobody listens any more: the run is over.
         let _over = told.send(());
@@ -26,8 +27,13 @@ pub(crate) fn run(args: &args::Bridge) -> Result<Status, Error> {
         setup::print(&format!("metrics on http://{address}/metrics\n"))?;
     }
     // The sender lives as long as the process.
-    let _interrupted = interrupts.recv();
-    drop(server);
+    let _interrupted = events.recv();
+    // In good order, unless a second interrupt comes first. A thread that cannot be had drops the server all the same.
+    let _ending = std::thread::Builder::new().spawn(move || {
+        drop(server);
+        let _over = ended.send(());
+    });
+    let _ended = events.recv();
     Ok(Status::Interrupted)
 }
 
@@ -53,7 +59,9 @@ fn options(args: &args::Bridge) -> Result<Options, Error> {
         max_connections: args.max_connections,
         max_connections_per_client: args.max_connections_per_client,
         max_frame: args.max_frame,
+        max_requests_per_second: args.max_requests_per_second,
         idle_timeout: Duration::from_secs(args.idle_timeout.into()),
+        drain_timeout: Duration::from_secs(args.drain_timeout.into()),
         metrics: args.metrics,
         ..Options::default()
     })

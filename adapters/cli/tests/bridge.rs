@@ -41,6 +41,7 @@ fn bad_input_options_that_make_no_bridge_are_named() {
     with(&["--token-file", "/no/such/file"]).says(&["--token-file /no/such/file"]);
     with(&["--allow-broker", "nonsense"]).says(&["HOST:PORT"]);
     with(&["--max-frame", "0"]).says(&["--max-frame"]);
+    with(&["--max-requests-per-second", "0"]).says(&["--max-requests-per-second"]);
     with(&["--idle-timeout", "0"]).says(&["--idle-timeout"]);
     kurier(&["bridge", "--allow-topic", "t"], "").expect(2).says(&["--bootstrap"]);
 }

@@ -73,6 +73,11 @@ impl Gate {
         self.waiting.len() >= MAX_WAITING
     }
 
+    /// Whether no answer is due.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Judges a request. Answers the frame to send to the broker, if it is one for the broker.
     ///
     /// # Errors

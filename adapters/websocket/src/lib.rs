@@ -16,6 +16,7 @@ mod greeting;
 mod lookup;
 mod metrics;
 mod options;
+mod pace;
 mod refusal;
 mod relay;
 mod server;

@@ -22,6 +22,7 @@ impl Count {
 pub(crate) struct Metrics {
     pub(crate) connections: Count,
     pub(crate) requests: Count,
+    pub(crate) throttled: Count,
     pub(crate) bytes_up: Count,
     pub(crate) bytes_down: Count,
     refusals: [Count; Kind::ALL.len()],
@@ -47,6 +48,7 @@ impl Metrics {
         let counters = [
             ("connections", "WebSockets that were opened", &self.connections),
             ("requests", "Requests that were let through", &self.requests),
+            ("throttled", "Requests that waited for --max-requests-per-second", &self.throttled),
             ("request_bytes", "Bytes sent to brokers", &self.bytes_up),
             ("answer_bytes", "Bytes sent to clients", &self.bytes_down),
         ];

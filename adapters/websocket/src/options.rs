@@ -30,10 +30,14 @@ pub struct Options {
     pub max_connections_per_client: usize,
     /// Bytes of one request. Default 1114112: Kafka's `max.request.size` and some more.
     pub max_frame: usize,
+    /// Requests of one connection in a second; more are read later. Default 1000.
+    pub max_requests_per_second: u32,
     /// A connection ends when nothing came for so long, not even the answer to a ping. Default 60 s.
     pub idle_timeout: Duration,
     /// Time for a handshake, for all of one request, for reaching a broker, and for taking what is sent. Default 10 s.
     pub patience: Duration,
+    /// Time for the answers that are due when the bridge is stopped. Default 5 s.
+    pub drain_timeout: Duration,
     /// Where the metrics are served, if at all.
     pub metrics: Option<SocketAddr>,
 }
@@ -52,8 +56,10 @@ impl Default for Options {
             max_connections: 1_000,
             max_connections_per_client: 100,
             max_frame: (1 << 20) + (1 << 16),
+            max_requests_per_second: 1_000,
             idle_timeout: Duration::from_secs(60),
             patience: Duration::from_secs(10),
+            drain_timeout: Duration::from_secs(5),
             metrics: None,
         }
     }
@@ -131,6 +137,7 @@ impl Options {
             (self.max_connections, "--max-connections"),
             (self.max_connections_per_client, "--max-connections-per-client"),
             (self.max_frame, "--max-frame"),
+            (usize::try_from(self.max_requests_per_second).unwrap_or(1), "--max-requests-per-second"),
             (usize::try_from(self.idle_timeout.as_millis()).unwrap_or(1), "--idle-timeout"),
         ];
         match positive.iter().find(|(value, _)| *value == 0) {

@@ -7,16 +7,18 @@ use crate::frames::Frames;
 use crate::gate::Gate;
 use crate::metrics::Metrics;
 use crate::options::{MAX_ANSWER, Options};
+use crate::pace::Pace;
 use crate::refusal::{Kind, Refusal};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 use tokio_tungstenite::tungstenite::{Error, Message, error::CapacityError};
@@ -31,6 +33,11 @@ pub(crate) type Socket = WebSocketStream<TcpStream>;
 pub(crate) struct Stopped(pub(crate) watch::Receiver<bool>);
 
 impl Stopped {
+    /// Whether it is.
+    pub(crate) fn has_come(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Until it is.
     pub(crate) async fn come(&mut self) {
         // A sender that is gone has stopped, too.
@@ -45,6 +52,8 @@ struct Talk<'a> {
     asked: Notify,
     /// An answer went out.
     answered: Notify,
+    /// Nothing more is asked: the connection is over with the last answer that is due.
+    is_draining: AtomicBool,
     options: &'a Options,
     metrics: &'a Metrics,
 }
@@ -53,9 +62,13 @@ impl Talk<'_> {
     fn gate(&self) -> MutexGuard<'_, Gate> {
         self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn is_drained(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed) && self.gate().is_idle()
+    }
 }
 
-/// Relays until one side ends. `None`: the client has closed.
+/// Relays until one side ends, or the bridge is stopped and all is answered. `None`: the client has closed.
 pub(crate) async fn relay(
     socket: &mut Option<Socket>,
     broker: TcpStream,
@@ -66,30 +79,50 @@ pub(crate) async fn relay(
 ) -> Option<Refusal> {
     let (mut to_client, mut from_client) = socket.take()?.split();
     let (from_broker, to_broker) = broker.into_split();
-    let talk =
-        Talk { gate: Mutex::new(gate), asked: Notify::new(), answered: Notify::new(), options, metrics };
+    let talk = Talk {
+        gate: Mutex::new(gate),
+        asked: Notify::new(),
+        answered: Notify::new(),
+        is_draining: AtomicBool::new(false),
+        options,
+        metrics,
+    };
     let end = tokio::select! {
-        end = up(&talk, &mut from_client, to_broker) => end,
+        end = up(&talk, &mut from_client, to_broker, stopped) => end,
         end = down(&talk, from_broker, &mut to_client) => end,
-        () = stopped.come() => Err(Refusal::new(Kind::GoingAway, "the bridge is being stopped; connect again")),
     };
     *socket = to_client.reunite(from_client).ok();
     end.err()
 }
 
-/// From the client to the broker.
+fn going_away() -> Refusal {
+    Refusal::new(Kind::GoingAway, "the bridge is being stopped; connect again")
+}
+
+/// From the client to the broker. When the bridge is stopped it reads no more, and leaves the other direction some time.
 async fn up(
     talk: &Talk<'_>,
     client: &mut SplitStream<Socket>,
     mut broker: OwnedWriteHalf,
+    stopped: &mut Stopped,
 ) -> Result<(), Refusal> {
-    let Options { idle_timeout, patience, max_frame, .. } = *talk.options;
+    let Options { idle_timeout, patience, max_frame, drain_timeout, .. } = *talk.options;
     let mut frames = Frames::new(max_frame);
+    let mut pace = Pace::new(talk.options.max_requests_per_second);
     let mut complete_by = None;
     loop {
         let idle = Instant::now() + idle_timeout;
         let deadline = complete_by.map_or(idle, |by: Instant| by.min(idle));
-        let message = timeout_at(deadline, client.next()).await.map_err(|_| {
+        let message = tokio::select! {
+            message = timeout_at(deadline, client.next()) => message,
+            () = stopped.come() => {
+                talk.is_draining.store(true, Ordering::Relaxed);
+                talk.asked.notify_one();
+                tokio::time::sleep(drain_timeout).await;
+                return Err(going_away());
+            }
+        };
+        let message = message.map_err(|_| {
             let what =
                 if frames.is_amid() { "a request came too slowly" } else { "nothing came for too long" };
             Refusal::new(Kind::Timeout, what)
@@ -114,6 +147,16 @@ async fn up(
         };
         frames.feed(&bytes);
         while let Some(request) = frames.next_frame()? {
+            if let Some(turn) = pace.admit(Instant::now()) {
+                talk.metrics.throttled.add(1);
+                tokio::select! {
+                    () = sleep_until(turn) => (),
+                    () = stopped.come() => (),
+                }
+            }
+            if stopped.has_come() {
+                break;
+            }
             let forward = loop {
                 let answered = talk.answered.notified();
                 {
@@ -159,6 +202,9 @@ async fn down(
     pings.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     pings.tick().await;
     loop {
+        if talk.is_drained() {
+            return Err(going_away());
+        }
         tokio::select! {
             read = broker.read(&mut piece) => match read {
                 Ok(count) if count > 0 => frames.feed(piece.get(..count).unwrap_or_default()),

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
-/// How long a bridge that is stopped waits for its clients to hear of it.
+/// How long a bridge that is stopped waits for its clients to hear of it, when the answers that were due are out.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// Connections above the limit that are told so; more are closed without a word.
 const MAX_TURNED_AWAY: usize = 64;
@@ -53,7 +53,8 @@ impl From<io::Error> for StartError {
     }
 }
 
-/// A running bridge on threads of its own; stops when dropped, telling its clients.
+/// A running bridge on threads of its own. When dropped it takes no further requests, lets the answers that are due go out,
+/// and tells its clients.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -216,7 +217,10 @@ async fn accept(listener: TcpListener, shared: &Arc<Shared>, mut stopped: Stoppe
     }
     drop(listener);
     // Who has not ended by then is cut off.
-    let _ = timeout(FAREWELL, async { while tasks.join_next().await.is_some() {} }).await;
+    let _ = timeout(shared.options.drain_timeout + FAREWELL, async {
+        while tasks.join_next().await.is_some() {}
+    })
+    .await;
 }
 
 /// One connection, from handshake to farewell.

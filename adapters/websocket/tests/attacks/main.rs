@@ -5,3 +5,4 @@ mod page;
 mod entry;
 mod hostile;
 mod passing;
+mod stopping;

@@ -1,0 +1,56 @@
+//! A bridge that is told to stop: what was asked is answered, what was not is not begun.
+use crate::page::{API_VERSIONS, PATIENCE, Page, request};
+use kurier_bridge::{Options, Server, Topics};
+use kurier_broker::codec::object;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+/// A bridge to a broker by hand, and a page that has asked it something; its answer is up to the test.
+fn asked(drain_timeout: Duration) -> (Server, Page, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut topics = Topics::new();
+    topics.allow("*").unwrap();
+    let bridge = Server::start(Options {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        bootstrap: vec![("127.0.0.1".into(), address.port())],
+        topics,
+        drain_timeout,
+        ..Options::default()
+    })
+    .unwrap();
+    let mut page = Page::open(&bridge, &format!("/127.0.0.1/{}", address.port()), &[]).unwrap();
+    let question = request(API_VERSIONS, 0, 7, &object([]));
+    page.send(&question);
+    let (mut broker, _) = listener.accept().unwrap();
+    broker.set_read_timeout(Some(PATIENCE)).unwrap();
+    broker.read_exact(&mut vec![0; question.len()]).unwrap();
+    (bridge, page, broker)
+}
+
+#[test]
+fn what_was_asked_before_is_answered_and_what_comes_after_is_not_passed_on() {
+    let (bridge, mut page, mut broker) = asked(PATIENCE);
+    let stopping = std::thread::spawn(move || drop(bridge));
+    std::thread::sleep(Duration::from_millis(200));
+    page.send(&request(API_VERSIONS, 0, 8, &object([])));
+    std::thread::sleep(Duration::from_millis(200));
+    broker.write_all(&[0, 0, 0, 10, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0]).unwrap();
+    assert_eq!(page.answer().unwrap()[..4], [0, 0, 0, 7]);
+    assert_eq!(page.refusal(), 1001);
+    drop(page);
+    stopping.join().unwrap();
+    assert_eq!(broker.read(&mut [0; 64]).unwrap_or(0), 0, "no second request");
+}
+
+#[test]
+fn an_answer_that_does_not_come_is_not_waited_for_without_end() {
+    let (bridge, mut page, _broker) = asked(Duration::from_millis(300));
+    let start = Instant::now();
+    let stopping = std::thread::spawn(move || drop(bridge));
+    assert_eq!(page.refusal(), 1001);
+    assert!((300..3000).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+    drop(page);
+    stopping.join().unwrap();
+}
