@@ -1,4 +1,5 @@
 //! What the scenarios, vector tests and real brokers share.
+pub mod ask_all;
 pub mod chaos;
 pub mod device;
 pub mod load;

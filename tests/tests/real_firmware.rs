@@ -1,6 +1,7 @@
 //! The device's image in QEMU against real Kafka, over a listener that the guest can reach; read back with kcat.
 #![cfg(all(feature = "real-kafka", feature = "firmware"))]
 #![allow(clippy::unwrap_used, clippy::panic)] // a test
+use kurier_tests::ask_all::AskAll;
 use kurier_tests::device::{Device, HOST, M3, number};
 use kurier_tests::kafka::{Kafka, Listener, Options, read};
 use std::path::Path;
@@ -112,4 +113,24 @@ fn a_listener_that_wants_tls_or_sasl_is_named_as_such_and_tried_again() {
             assert!(trouble.contains(&format!("does that port want {wants}")), "{trouble}");
         }
     }
+}
+
+#[test]
+fn an_answer_about_many_partitions_passes_the_small_window() {
+    // By hand more of them: `KURIER_TOPICS=200`; each is a folder with mapped files of the broker.
+    let topics: u32 = std::env::var("KURIER_TOPICS").map_or(10, |count| count.parse().unwrap());
+    let kafka = kafka();
+    for n in 0..topics {
+        let name = format!("{}-{n}", if n % 2 == 0 { "giant" } else { "wide" });
+        kafka.create_topic(&name, 100, 1).unwrap();
+    }
+    kafka.create_topic("middle", 1, 1).unwrap();
+    let broker = format!("127.0.0.1:{}", kafka.port(1, "GUEST").unwrap());
+    let way = AskAll::start(broker.parse().unwrap()).unwrap();
+    let bootstrap = format!("bootstrap={HOST}:{}", way.address.port());
+    let device = Device::start(M3, &[bootstrap.as_str(), "topic=middle", "records=100"]).unwrap();
+    let (status, figures) = device.end(PATIENCE).unwrap();
+    assert_eq!((status, figures.of("acknowledged")), (Some(0), 100));
+    assert_eq!(samples(&kafka, "middle"), (0..100).collect::<Vec<_>>());
+    assert!(way.largest_answer() > u64::from(topics) * 2000, "it had {} bytes", way.largest_answer());
 }
