@@ -113,11 +113,12 @@ fn scene(release: Release) -> Scene {
     Scene::at(1000, Storage::<2, 3, 6, 256>::new(), config(), Settings::release(release), 2, 2)
 }
 
-/// Tries to send; answers how many records were taken.
+/// Tries to send; answers how many records were taken. None, when an error that a broker may end a producer with was
+/// made of its answer.
 fn offer(scene: &mut Scene, topic: kurier_core::record::Topic) -> u32 {
     match scene.producer.send(topic, Record::value(b"x"), scene.now) {
         Ok(_) => 1,
-        Err(SendError::Full | SendError::NotReady | SendError::TopicRefused(_)) => 0,
+        Err(SendError::Full | SendError::NotReady | SendError::TopicRefused(_) | SendError::Fatal(_)) => 0,
         Err(error) => panic!("{error}"),
     }
 }

@@ -8,7 +8,7 @@ use crate::connection::{Call, Incoming, Lifecycle, Piece, Request, Versions, bac
 use crate::defect::{self, Defect};
 use crate::error::DeliveryError;
 use crate::host::{Host, Slots};
-use crate::idempotence::Generation;
+use crate::idempotence::{Generation, Verdict};
 use crate::identity::Identity;
 use crate::time::Millis;
 use crate::wire::Item;
@@ -251,6 +251,8 @@ impl<H: Host> Sender<'_, H> {
         Ok(())
     }
 
+    /// As `TransactionManager.InitProducerIdHandler`: what is retriable is asked again, a refusal of rights fails what is
+    /// incomplete, anything else ends the producer and is told as the cause.
     fn identified(&mut self, error: ErrorCode, id: i64, epoch: i16, now: Millis) {
         self.identifying = false;
         match error {
@@ -259,13 +261,23 @@ impl<H: Host> Sender<'_, H> {
                 self.identify_failures = 0;
                 self.identify_at = None;
             }
+            // Another broker may know what it gives.
+            ErrorCode::NONE => self.identify_later(now),
             // An authorization failure fails everything incomplete; the producer may be used again once it is mended.
             ErrorCode::CLUSTER_AUTHORIZATION_FAILED | ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => {
                 self.refused_identity = Some(DeliveryError::Fatal(error.0));
                 self.identify_later(now);
             }
-            _ => self.identify_later(now),
+            ErrorCode::INVALID_PRODUCER_EPOCH => self.end(ErrorCode::PRODUCER_FENCED),
+            _ if Verdict::on(error).is_retriable() => self.identify_later(now),
+            _ => self.end(error),
         }
+    }
+
+    /// The producer is over: everything incomplete fails with the cause, and so does every later call.
+    pub(super) fn end(&mut self, cause: ErrorCode) {
+        self.fatal = Some(DeliveryError::Fatal(cause.0));
+        self.tell_fatal = true;
     }
 
     pub(super) fn identify_later(&mut self, now: Millis) {

@@ -244,8 +244,7 @@ impl<H: Host> Sender<'_, H> {
             Action::Fail | Action::FailRecords => self.fail(slot, at, DeliveryError::Broker(error.0)),
             Action::FailProducer => {
                 self.fail(slot, at, DeliveryError::Broker(error.0));
-                self.fatal = Some(DeliveryError::Fatal(error.0));
-                self.tell_fatal = true;
+                self.end(error);
             }
         }
     }

@@ -52,7 +52,7 @@ const METADATA: &[ErrorCode] = &[
 const IDENTITY: &[ErrorCode] = &[
     ErrorCode::COORDINATOR_NOT_AVAILABLE,
     ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
-    ErrorCode::UNKNOWN_SERVER_ERROR,
+    ErrorCode::NOT_COORDINATOR,
     ErrorCode::CLUSTER_AUTHORIZATION_FAILED,
 ];
 

@@ -25,7 +25,8 @@ fn an_identity_is_asked_for_until_it_comes_and_nothing_is_written_before() {
     for fault in [
         Fault::refuse(ErrorCode::COORDINATOR_NOT_AVAILABLE),
         Fault::refuse(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
-        Fault::refuse(ErrorCode::UNKNOWN_SERVER_ERROR),
+        Fault::refuse(ErrorCode::NOT_COORDINATOR),
+        Fault::refuse(ErrorCode::REQUEST_TIMED_OUT),
         Fault::close_before(),
         Fault::close_after(),
         Fault::lose_answer(),
@@ -44,6 +45,41 @@ fn an_identity_is_asked_for_until_it_comes_and_nothing_is_written_before() {
         stage.flush();
         stage.check();
         assert_eq!(stage.told(id).offset, Some(0));
+    }
+}
+
+/// `TransactionManager.InitProducerIdHandler`: what is neither retriable nor a matter of rights is the end, and its cause
+/// is told; an epoch that is too old means that another producer has taken its place.
+#[test]
+fn an_identity_that_is_denied_for_good_ends_the_producer_with_the_cause() {
+    let fenced = ErrorCode::PRODUCER_FENCED;
+    for (answered, told) in [
+        (ErrorCode::UNKNOWN_SERVER_ERROR, ErrorCode::UNKNOWN_SERVER_ERROR),
+        (ErrorCode::UNSUPPORTED_VERSION, ErrorCode::UNSUPPORTED_VERSION),
+        (ErrorCode::INVALID_REQUEST, ErrorCode::INVALID_REQUEST),
+        (ErrorCode::INVALID_PRODUCER_EPOCH, fenced),
+        (fenced, fenced),
+        (ErrorCode(999), ErrorCode(999)),
+    ] {
+        let mut stage = Stage::new(config());
+        let mut asked = 0;
+        stage.net.cluster.inject(move |request: &RequestInfo<'_>| {
+            assert!(!matches!(request.body, Body::Produce(_)), "written without an identity");
+            let is = matches!(request.body, Body::InitProducerId(_));
+            asked += i32::from(is);
+            // The second time the record has been accepted.
+            assert!(asked <= 2, "asked again after {answered}");
+            is.then(|| Fault::refuse(if asked == 1 { ErrorCode::NOT_COORDINATOR } else { answered }))
+        });
+        let id = stage.send(8);
+        stage.flush();
+        assert_eq!(stage.refusal(id), (told, Fate::NotWritten));
+        stage.turns(20);
+        let again = stage
+            .producer
+            .send(stage.topic, kurier_core::record::Record::value(b"x"), stage.now)
+            .unwrap_err();
+        assert_eq!(again, kurier_core::error::SendError::Fatal(told.0));
     }
 }
 
