@@ -186,8 +186,10 @@ fn a_producer_that_was_throttled_and_retried_works_on_after_weeks() {
     assert_eq!(bench.logged(0), [b"before".to_vec(), b"after".to_vec()]);
 }
 
+/// The only server is the only broker, so it is found again with or without a new beginning: what counts is that
+/// forgetting it every second does not forget its backoff. `scenarios/rebootstrap.rs` has what only a new beginning finds.
 #[test]
-fn a_broker_that_is_away_for_longer_than_the_rebootstrap_trigger_is_found_again() {
+fn a_broker_that_is_away_for_long_is_dialled_with_backoff_however_often_the_rebootstrap_trigger_passes() {
     let config = Config::new(SERVERS)
         .metadata_rebootstrap_trigger_ms(1000)
         .metadata_max_age_ms(1000)

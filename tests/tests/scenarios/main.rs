@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)] // a test
 mod endings;
 mod expiry;
+mod hints;
 mod idempotence;
+mod rebootstrap;
 mod restart;
 mod split;
 mod stage;
