@@ -1,6 +1,7 @@
 //! The firmware's image in QEMU: started with its words, listened to, cut off from the network, reset.
 //!
 //! Invariant: QEMU ends with its [`Device`], whatever the test does.
+use std::cell::RefCell;
 use std::io::{self, BufRead, BufReader, Error, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -22,6 +23,8 @@ pub struct Device {
     qemu: Child,
     lines: Receiver<String>,
     monitor: PathBuf,
+    /// The stream to the monitor, once something was said to it: it serves one at a time.
+    talk: RefCell<Option<UnixStream>>,
     /// What it has said so far.
     pub said: Vec<String>,
 }
@@ -60,7 +63,7 @@ impl Device {
                 lines.for_each(|line| drop(sender.send(line)));
             });
         }
-        Ok(Self { qemu, lines, monitor, said: Vec::new() })
+        Ok(Self { qemu, lines, monitor, talk: RefCell::new(None), said: Vec::new() })
     }
 
     /// Waits for a line that contains `part`, and gives it.
@@ -110,7 +113,19 @@ impl Device {
     /// # Errors
     /// QEMU's monitor does not answer.
     pub fn set_link(&self, on: bool) -> io::Result<()> {
-        self.command(if on { "set_link net0 on" } else { "set_link net0 off" })
+        self.command(if on { "set_link net0 on" } else { "set_link net0 off" }).map(drop)
+    }
+
+    /// Which of the board's two lamps are on, a bit each.
+    ///
+    /// # Errors
+    /// QEMU's monitor does not answer.
+    pub fn lamps(&self) -> io::Result<u32> {
+        // `40028000: 0x00000001`, among what it echoes.
+        let said = self.command("xp /wx 0x40028000")?;
+        let value =
+            said.lines().rev().find_map(|line| line.split_once(": 0x")?.1.get(..8).map(str::to_owned));
+        value.and_then(|value| u32::from_str_radix(&value, 16).ok()).ok_or_else(|| Error::other(said))
     }
 
     /// Presses the reset button.
@@ -118,31 +133,46 @@ impl Device {
     /// # Errors
     /// QEMU's monitor does not answer.
     pub fn reset(&self) -> io::Result<()> {
-        self.command("system_reset")
+        self.command("system_reset").map(drop)
     }
 
-    fn command(&self, line: &str) -> io::Result<()> {
-        // QEMU makes its socket a moment after its start.
+    /// What the monitor says to a command.
+    fn command(&self, line: &str) -> io::Result<String> {
+        let mut talk = self.talk.borrow_mut();
+        if talk.is_none() {
+            let mut monitor = self.reach()?;
+            prompt(&mut monitor)?;
+            *talk = Some(monitor);
+        }
+        let monitor = talk.as_mut().ok_or_else(|| Error::other("no monitor"))?;
+        monitor.write_all(format!("{line}\n").as_bytes())?;
+        prompt(monitor)
+    }
+
+    /// QEMU makes its socket a moment after its start.
+    fn reach(&self) -> io::Result<UnixStream> {
         let until = Instant::now() + Duration::from_secs(5);
-        let mut monitor = loop {
+        loop {
             match UnixStream::connect(&self.monitor) {
                 Err(_) if Instant::now() < until => std::thread::sleep(Duration::from_millis(2)),
-                answer => break answer?,
+                answer => {
+                    let monitor = answer?;
+                    monitor.set_read_timeout(Some(Duration::from_secs(5)))?;
+                    return Ok(monitor);
+                }
             }
-        };
-        monitor.set_read_timeout(Some(Duration::from_secs(5)))?;
-        let prompt = |monitor: &mut UnixStream| {
-            let (mut seen, mut byte) = (Vec::new(), [0]);
-            while !seen.ends_with(b"(qemu) ") {
-                monitor.read_exact(&mut byte)?;
-                seen.push(byte[0]);
-            }
-            io::Result::Ok(())
-        };
-        prompt(&mut monitor)?;
-        monitor.write_all(format!("{line}\n").as_bytes())?;
-        prompt(&mut monitor)
+        }
     }
+}
+
+/// What the monitor says until it is ready for a command.
+fn prompt(monitor: &mut UnixStream) -> io::Result<String> {
+    let (mut said, mut byte) = (Vec::new(), [0]);
+    while !said.ends_with(b"(qemu) ") {
+        monitor.read_exact(&mut byte)?;
+        said.push(byte[0]);
+    }
+    Ok(String::from_utf8_lossy(&said).into_owned())
 }
 
 impl Drop for Device {

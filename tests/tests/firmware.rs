@@ -150,6 +150,27 @@ fn an_answer_about_fifty_thousand_partitions_passes_the_small_window() {
 }
 
 #[test]
+fn a_lamp_changes_with_each_batch_that_is_written_and_another_tells_of_one_that_is_not() {
+    let broker = Broker::start("127.0.0.1:0", 1);
+    let narrow = TopicConfig { max_message_bytes: 100, ..TopicConfig::default() };
+    broker.0.with(|cluster| cluster.create_topic("narrow", 1, narrow).unwrap());
+    let shows = |device: &Device, lamps: u32| {
+        let until = std::time::Instant::now() + PATIENCE;
+        while device.lamps().unwrap() != lamps {
+            std::thread::sleep(Duration::from_millis(5));
+            assert!(std::time::Instant::now() < until, "never {lamps:b}");
+        }
+    };
+    let device = broker.device(M3, &["every=50", "linger=0"]);
+    for lamps in [0b01, 0b00, 0b01, 0b00] {
+        shows(&device, lamps);
+    }
+    let mut device = broker.device(M3, &["topic=narrow", "every=50", "linger=0"]);
+    device.wait_for("not-written", PATIENCE).unwrap();
+    shows(&device, 0b10);
+}
+
+#[test]
 fn a_device_that_has_little_to_say_sleeps() {
     let broker = Broker::start("127.0.0.1:0", 1);
     let words = ["records=4", "every=2000", "linger=1000", "seed=4"];

@@ -49,7 +49,8 @@ fn secured(options: Options) -> Options {
 /// One node, whole again whatever the test before did to it.
 fn kafka() -> MutexGuard<'static, Kafka> {
     static KAFKA: OnceLock<Mutex<Kafka>> = OnceLock::new();
-    let start = || Mutex::new(Kafka::start(secured(Options::new())).unwrap());
+    let heap_mb = if std::env::var_os("KURIER_TOPICS").is_some() { 1024 } else { 128 };
+    let start = || Mutex::new(Kafka::start(secured(Options::new().heap_mb(heap_mb))).unwrap());
     let kafka = KAFKA.get_or_init(start).lock().unwrap_or_else(PoisonError::into_inner);
     if kafka.pid(1).is_none() {
         kafka.start_node(1).unwrap();

@@ -7,19 +7,26 @@ use std::process::ExitCode;
 
 /// How to use it.
 pub(crate) const USAGE: &str = "\
-firmware --bootstrap HOST:PORT --topic T [--records N] [--every MS] [--linger MS] [--seed N] [--machine M]
+firmware --bootstrap HOST:PORT --topic T [--records N] [--every MS] [--linger MS] [--seed N] [--machine M] [--log LEVEL]
                                         the device's image in QEMU, as the machine mps2-an385 (Cortex-M3),
                                         mps2-an386 (M4) or mps2-an500 (M7); sends N records (1000; 0 is without end)
                                         and prints what was acknowledged. HOST is seen from the guest: 10.0.2.2 is
-                                        this machine's loopback";
+                                        this machine's loopback. --log debug or trace builds it with smoltcp's log";
 
 const TARGET: &str = "thumbv7m-none-eabi";
 const MACHINES: &[&str] = &["mps2-an385", "mps2-an386", "mps2-an500"];
 
+/// What `log` knows.
+const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
+
 /// Runs the command.
 pub(crate) fn run(given: &[String]) -> ExitCode {
     match read(given) {
-        Ok((machine, words)) => sh::ended(image().and_then(|image| qemu(&machine, &words, &image))),
+        Ok((machine, words)) => {
+            let logs = words.iter().any(|word| word.starts_with("log="));
+            let image = build(if logs { &["--features", "log"] } else { &[] });
+            sh::ended(image.and_then(|image| qemu(&machine, &words, &image)))
+        }
         Err(code) => code,
     }
 }
@@ -44,6 +51,12 @@ fn read(given: &[String]) -> Result<(String, Vec<String>), ExitCode> {
             words.push(format!("{name}={value}"));
         }
     }
+    if let Some(level) = arguments.value::<String>("--log")? {
+        if !LEVELS.contains(&level.as_str()) {
+            return Err(arguments.wrong(&format!("levels are {}", LEVELS.join(", "))));
+        }
+        words.push(format!("log={level}"));
+    }
     if !MACHINES.contains(&machine.as_str()) {
         return Err(arguments.wrong(&format!("machines are {}", MACHINES.join(", "))));
     }
@@ -53,13 +66,18 @@ fn read(given: &[String]) -> Result<(String, Vec<String>), ExitCode> {
 
 /// Builds the image, and says where it is; installs what that and running it needs.
 pub(crate) fn image() -> Result<PathBuf, Failure> {
+    build(&[])
+}
+
+/// As [`image`], with more options for cargo.
+fn build(more: &[&str]) -> Result<PathBuf, Failure> {
     setup::target(TARGET)?;
     setup::debian("qemu-system-arm", "qemu-system-arm")?;
     let folder = sh::target().join("firmware-image");
     let mut cargo = sh::cargo();
     cargo.args(["build", "--quiet", "--locked", "--release", "--target", TARGET]);
     cargo.args(["--manifest-path", "adapters/smoltcp/firmware/Cargo.toml", "--target-dir"]).arg(&folder);
-    sh::run(&mut cargo)?;
+    sh::run(cargo.args(more))?;
     Ok(folder.join(TARGET).join("release").join("kurier-firmware"))
 }
 
@@ -95,6 +113,7 @@ mod tests {
             "--bootstrap a:1 --topic a,arg=b",
             "--bootstrap a:1 --topic t --machine z80",
             "--bootstrap a:1 --topic t --records many",
+            "--bootstrap a:1 --topic t --log loud",
             "--bootstrap a:1 --topic t more",
         ] {
             assert!(given(line).is_none(), "{line}");

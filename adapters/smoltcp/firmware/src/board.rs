@@ -20,6 +20,8 @@ const ETHERNET_AN500: usize = 0xA000_0000;
 
 /// The first timer: control, value, reload, interrupt.
 const TIMER: *mut u32 = 0x4000_0000 as *mut u32;
+/// The board's two lamps, a bit each.
+const LAMPS: *mut u32 = 0x4002_8000 as *mut u32;
 /// Ticks in a microsecond, of the timer and of the controller's free counter.
 const TICKS: u64 = 25;
 /// The longest sleep in microseconds: the counter wraps at 171 s, and must be read before that.
@@ -113,6 +115,16 @@ impl Board {
         }
         // SAFETY: as above.
         unsafe { TIMER.write_volatile(0) };
+    }
+
+    /// Shows what became of a batch: the first lamp changes for each that was written, the second is on after one
+    /// that was not.
+    pub fn blink(&mut self, written: bool) {
+        // SAFETY: a register of the board that does nothing else.
+        unsafe {
+            let lamps = LAMPS.read_volatile();
+            LAMPS.write_volatile(if written { (lamps ^ 0b01) & !0b10 } else { lamps | 0b10 });
+        }
     }
 
     /// The most bytes of stack that were ever in use: what is not painted any more.

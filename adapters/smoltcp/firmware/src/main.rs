@@ -51,7 +51,7 @@ fn main() -> ! {
             telemetry.sample(&mut board, network.traffic(), now);
         }
         let wake = telemetry.poll(&mut network, now);
-        let progress = telemetry.report(&board, network.traffic(), now);
+        let progress = telemetry.report(&mut board, network.traffic(), now);
         if let Progress::Over { well } = progress {
             board.end(if well { 0 } else { 1 });
         }

@@ -153,10 +153,11 @@ impl Telemetry {
     }
 
     /// Tells what became of the records, and that nothing did.
-    pub fn report(&mut self, board: &Board, traffic: Traffic, now: u64) -> Progress {
+    pub fn report(&mut self, board: &mut Board, traffic: Traffic, now: u64) -> Progress {
         self.told = false;
         while let Some(delivery) = self.producer.next_delivery() {
             self.told = true;
+            board.blink(delivery.outcome.is_written());
             if delivery.outcome.is_written() {
                 self.figures.acknowledged += delivery.count;
             } else {
