@@ -1,6 +1,6 @@
 //! Sequences, epochs and the errors that concern them (KIP-98, KIP-360).
 use super::stage::{NAME, Seen, Stage, config};
-use kurier_broker::{Body, Fault, RequestInfo};
+use kurier_broker::{Body, Fault, RequestInfo, TimestampType};
 use kurier_core::error::Fate;
 use kurier_core::wire::ErrorCode;
 
@@ -379,4 +379,24 @@ fn one_new_epoch_serves_all_partitions_and_batches_on_their_way_keep_the_old_one
     stage.check();
     assert_eq!(stage.batches(0), [(0, 0, 1), (1, 0, 1), (1, 1, 1)]);
     assert_eq!(stage.batches(1), [(0, 0, 1), (1, 0, 1), (1, 1, 1)]);
+}
+
+#[test]
+fn the_time_of_a_batch_that_the_broker_has_already_is_not_told_as_the_brokers_own() {
+    for (kind, stamped) in [(TimestampType::CreateTime, false), (TimestampType::LogAppendTime, true)] {
+        let mut stage = begun();
+        stage.stamps = true;
+        assert!(stage.net.cluster.configure_topic(NAME, |config| config.timestamp_type = kind));
+        stage.inject(|nth, _| (nth == 0).then(Fault::close_after));
+        let again = stage.send(8);
+        stage.flush();
+        assert_eq!(stage.log(0).len(), 2, "it was in the log when it was sent again");
+        let once = stage.send(8);
+        stage.flush();
+        stage.check();
+        // A broker tells the newest time in a batch that it has, as if it had stamped it itself.
+        for id in [again, once] {
+            assert_eq!(stage.told(id).timestamp.is_some(), stamped, "{kind:?}: {:?}", stage.told(id));
+        }
+    }
 }

@@ -10,3 +10,4 @@ mod restart;
 mod split;
 mod stage;
 mod sticky;
+mod throttle;

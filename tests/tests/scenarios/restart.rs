@@ -110,3 +110,30 @@ fn an_acknowledgement_from_a_log_made_anew_says_nothing_of_earlier_batches_and_t
         assert_eq!(stage.log(0), [(taken, 0), (last, 1)]);
     }
 }
+
+/// The leader does not know the partition, because its topic was deleted; it is made anew before anybody asks, and topics
+/// have no ids. Of what was acknowledged the new log has nothing: so batches go one at a time, as at the very beginning.
+#[test]
+fn a_partition_that_its_leader_did_not_know_is_written_to_one_batch_at_a_time() {
+    let settings = Settings::release(Release::V2_4);
+    let mut stage = Stage::on(settings, Storage::<2, 4, 12, 1024>::new(), config(), 1, 1);
+    stage.send(8);
+    stage.flush();
+    stage.turns(200);
+    stage.net.cluster.delete_topic(NAME);
+    stage.inject(move |nth, _| match nth {
+        0 => Some(Fault::refuse(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)),
+        // The first one of the new log.
+        1 => Some(Fault::refuse(ErrorCode::NOT_ENOUGH_REPLICAS).and_delay(5)),
+        _ => None,
+    });
+    let first = stage.send(900);
+    stage.until(|stage| !stage.seen.lock().unwrap().is_empty());
+    stage.net.cluster.create_topic(NAME, 1, TopicConfig::default()).unwrap();
+    let second = stage.send(900);
+    stage.flush();
+    assert_eq!(stage.log(0), [(first, 0), (second, 1)]);
+    for (id, offset) in [(first, 0), (second, 1)] {
+        assert_eq!((stage.told(id).outcome.fate(), stage.told(id).offset), (Fate::Written, Some(offset)));
+    }
+}

@@ -7,7 +7,7 @@ use kurier_core::producer::{Mark, Producer};
 use kurier_core::record::{Record, Ticket, Topic};
 use kurier_core::sender::{Stats, Wake};
 use kurier_core::storage::{Memory, Storage};
-use kurier_core::time::Instant;
+use kurier_core::time::{Instant, Timestamp};
 use kurier_core::transport::Endpoint;
 use kurier_core::wire::ErrorCode;
 use kurier_tests::model_net::ModelNet;
@@ -63,6 +63,8 @@ pub(crate) struct Stage {
     pub(crate) seen: Arc<Mutex<Vec<Seen>>>,
     /// The most requests that were unanswered at a time.
     pub(crate) most_in_flight: u32,
+    /// Records carry a time, which is a second ago.
+    pub(crate) stamps: bool,
     sent: Vec<Sent>,
     told: BTreeMap<(u32, u32), (Delivery, RecordDelivery)>,
     idempotent: bool,
@@ -110,6 +112,7 @@ impl Stage {
             topic,
             seen: Arc::default(),
             most_in_flight: 0,
+            stamps: false,
             sent: Vec::new(),
             told: BTreeMap::new(),
             idempotent,
@@ -204,7 +207,8 @@ impl Stage {
         let mut value = format!("{id:08}").into_bytes();
         value.resize(len.max(8), b'.');
         for _ in 0..20_000 {
-            let record = Record { partition, ..Record::value(&value) };
+            let timestamp = self.stamps.then_some(Timestamp(self.net.now - 1000));
+            let record = Record { partition, timestamp, ..Record::value(&value) };
             match self.producer.send(self.topic, record, self.now) {
                 Ok(ticket) => {
                     self.sent.push(Sent { value, partition, ticket });

@@ -1,0 +1,74 @@
+//! Throttle times (KIP-219): an older broker answers late instead of asking for silence, so what it tells in an older
+//! version is no order. Kafka's own client waits from Produce 6, Metadata 6, ApiVersions 2 and InitProducerId 1 on
+//! (`shouldClientThrottle` of each response).
+use kurier_broker::Settings;
+use kurier_broker::codec::Value;
+use kurier_core::config::Config;
+use kurier_core::record::Record;
+use kurier_core::storage::Storage;
+use kurier_tests::scene::{SERVERS, Scene};
+use std::cell::Cell;
+use std::rc::Rc;
+
+const PRODUCE: i16 = 0;
+const METADATA: i16 = 3;
+const API_VERSIONS: i16 = 18;
+const INIT_PRODUCER_ID: i16 = 22;
+/// What the broker tells, in ms.
+const THROTTLE: u32 = 700;
+
+/// Writes two records, one after the other, to a broker that speaks `api` up to `newest`, and tells a throttle time in
+/// its first answer there. Gives the throttle time that was counted, and how long all of it took, in ms.
+fn throttled(api: i16, newest: i16) -> (u64, i64) {
+    let mut settings = Settings::default();
+    for range in &mut settings.apis {
+        range.max = match range.key {
+            key if key == api => newest,
+            // By the ids of topics, which older answers to Metadata do not tell.
+            PRODUCE if api == METADATA => 12,
+            _ => range.max,
+        };
+    }
+    let config = Config::new(SERVERS).linger_ms(0).retry_backoff_ms(1).retry_backoff_max_ms(1);
+    let mut scene = Scene::at(1000, Storage::<1, 2, 4, 256>::new(), config, settings, 1, 1);
+    let told = Rc::new(Cell::new(0));
+    let count = Rc::clone(&told);
+    scene.net.meddle(move |answer| {
+        if answer.asked.api != api || count.replace(count.get() + 1) > 0 {
+            return vec![answer.frame.clone()];
+        }
+        assert_eq!(answer.asked.version, newest, "the version that was to be tried");
+        let mut value = answer.value();
+        let Value::Struct(fields) = &mut value else { panic!("no struct: {value:?}") };
+        let throttle = fields.iter_mut().find(|(name, _)| *name == "throttleTimeMs");
+        throttle.expect("a version that tells").1 = Value::Int(i64::from(THROTTLE));
+        vec![answer.saying(&value).frame]
+    });
+    let (topic, from) = (scene.lines(), scene.net.inner.now);
+    for written in 1..=2 {
+        scene.send(topic, Record::value(b"x"));
+        assert!(scene.flush(5_000));
+        assert_eq!((scene.written, scene.lost()), (written, 0));
+    }
+    assert!(told.get() > 0, "it was never told");
+    (scene.producer.stats().throttle_ms, scene.net.inner.now - from)
+}
+
+#[test]
+fn the_client_waits_from_the_version_on_in_which_brokers_do_not() {
+    // No version of ApiVersions is asked for but 0, which tells no throttle time, and the newest.
+    for (api, newest) in [(PRODUCE, 6), (METADATA, 6), (API_VERSIONS, 4), (INIT_PRODUCER_ID, 1)] {
+        let (counted, took) = throttled(api, newest);
+        assert_eq!(counted, u64::from(THROTTLE), "API {api}, version {newest}");
+        assert!(took >= i64::from(THROTTLE), "API {api}, version {newest}: {took} ms");
+    }
+}
+
+#[test]
+fn the_client_does_not_wait_for_a_broker_that_has_waited() {
+    for (api, newest) in [(PRODUCE, 3), (PRODUCE, 5), (METADATA, 4), (METADATA, 5), (INIT_PRODUCER_ID, 0)] {
+        let (counted, took) = throttled(api, newest);
+        assert_eq!(counted, 0, "API {api}, version {newest}");
+        assert!(took < i64::from(THROTTLE) / 2, "API {api}, version {newest}: {took} ms");
+    }
+}
