@@ -120,6 +120,16 @@ defects! {
     NoLinkMakesRoom,
     /// A topic counts as unused while its records wait.
     WaitingTopicForgotten,
+    /// Which records a broker blames is not told.
+    BlameForgotten,
+    /// A batch whose bytes hold a broker's notes is sent again.
+    NotesSentAgain,
+    /// A broker that sends the producer away is asked again.
+    RebootstrapIgnored,
+    /// A topic for which there was no room leaves the beginning of its name behind.
+    HalfNameKept,
+    /// Epochs of a partition that nobody leads go on in the topic that was made anew.
+    LeaderlessEpochKept,
 }
 
 #[cfg(kurier_defects)]

@@ -87,3 +87,47 @@ fn partitions_that_are_added_are_used() {
     assert!(scene.flush(5_000));
     assert!((0..5).all(|partition| !scene.log(partition).is_empty()));
 }
+
+/// Nobody is asked for a partition without a leader, so no broker denies that it has it; and where topics have no ids
+/// nothing else tells that the epochs have begun again.
+#[test]
+fn a_partition_that_nobody_led_is_found_again_in_a_topic_that_was_made_anew() {
+    for release in [Release::V4_3, Release::V2_8, Release::V2_4, Release::V2_1, Release::V1_0, Release::V0_11]
+    {
+        let mut scene = scene(Settings::release(release));
+        let topic = scene.lines();
+        for n in 0..9 {
+            scene.cluster().move_leader("lines", 0, 1 + n % 3);
+        }
+        scene.send(topic, Record::value(b"old").partition(0));
+        assert!(scene.flush(5_000));
+        scene.cluster().move_leader("lines", 0, -1);
+        scene.send(topic, Record::value(b"waits").partition(0));
+        assert!(!scene.flush(2_000), "nobody takes it");
+        scene.cluster().delete_topic("lines");
+        scene.cluster().create_topic("lines", 3, TopicConfig::default()).unwrap();
+        assert!(scene.flush(5_000), "stuck with {release:?}");
+        assert_eq!(scene.log(0), [b"waits"], "{release:?}");
+    }
+}
+
+/// The broker that led it has the topic still, and only says that it does not lead it.
+#[test]
+fn a_topic_that_was_made_anew_under_another_leader_is_written_to_again() {
+    for release in [Release::V4_3, Release::V2_8, Release::V2_4, Release::V2_1, Release::V1_0, Release::V0_11]
+    {
+        let mut scene = scene(Settings::release(release));
+        let topic = scene.lines();
+        for n in 0..9 {
+            scene.cluster().move_leader("lines", 0, 1 + n % 3);
+        }
+        scene.send(topic, Record::value(b"old").partition(0));
+        assert!(scene.flush(5_000));
+        scene.cluster().delete_topic("lines");
+        scene.cluster().place_topic("lines", &[&[2], &[3]], TopicConfig::default()).unwrap();
+        scene.send(topic, Record::value(b"new").partition(0));
+        assert!(scene.flush(10_000), "stuck with {release:?}");
+        assert_eq!(scene.lost(), 0, "{release:?}: {:?}", scene.failed);
+        assert_eq!(scene.log(0), [b"new"], "{release:?}");
+    }
+}

@@ -144,16 +144,6 @@ impl<H: Host> Accumulator<H> {
         self.next_serial
     }
 
-    /// Whether a record found no buffer since the last drain.
-    pub const fn is_exhausted(&self) -> bool {
-        self.exhausted
-    }
-
-    /// Whether [`close`](Self::close) was called.
-    pub const fn is_closed(&self) -> bool {
-        self.closed
-    }
-
     /// Free buffers.
     pub fn free_buffers(&self) -> usize {
         self.pool.free()
@@ -176,11 +166,6 @@ impl<H: Host> Accumulator<H> {
     /// Ends the producer: every further record is refused with `fatal`.
     pub fn fail(&mut self, fatal: i16) {
         self.fatal = Some(fatal);
-    }
-
-    /// Takes back [`fail`](Self::fail), for a failure that time mends.
-    pub fn recover(&mut self) {
-        self.fatal = None;
     }
 }
 

@@ -108,16 +108,11 @@ pub fn advance(buf: &mut [u8], whole: &mut Builder, len: u32, count: u32) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::seal::{Stamp, seal};
     use super::*;
     use crate::record::{Header, Record};
     use crate::time::Timestamp;
     use std::vec;
     use std::vec::Vec;
-
-    fn no_crc(_: u32, _: &[u8]) -> u32 {
-        0
-    }
 
     fn record<'a>(nth: u32, bytes: &'a [u8], headers: &'a [Header<'a>]) -> (Record<'a>, Timestamp) {
         let value = &bytes[..(nth as usize * 7) % 90];
@@ -146,6 +141,7 @@ mod tests {
     #[test]
     fn the_pieces_of_a_batch_are_its_records_in_order() {
         use super::super::read::Batch;
+        use super::super::seal::{Stamp, seal};
         for (count, target) in [(2, 0), (5, 100), (70, 300), (300, 1000), (300, 8000), (9000, 200_000)] {
             let bytes: Vec<u8> = (0..=255).collect();
             let headers = [Header { name: "h", value: Some(b"x") }, Header { name: "i", value: None }];
@@ -155,7 +151,7 @@ mod tests {
                 let piece = prefix(&buf, &rest, target);
                 assert!(piece.count == 1 || piece.len <= target);
                 let stamp = Stamp { producer_id: 1, epoch: 2, base_sequence: nth.cast_signed() };
-                assert!(seal(&mut buf, &piece, Some(stamp), false, no_crc));
+                assert!(seal(&mut buf, &piece, Some(stamp), false, |_, _| 0));
                 let sealed = buf[..piece.len as usize].to_vec();
                 let (read, left) = Batch::parse(&sealed).unwrap();
                 assert!(left.is_empty());

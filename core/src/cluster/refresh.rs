@@ -74,11 +74,6 @@ impl Refresh {
         self.not_before = None;
     }
 
-    /// Whether a request is under way.
-    pub const fn is_asking(&self) -> bool {
-        self.asking
-    }
-
     /// Whether an answer has been tried for in vain for `trigger_ms`
     /// (`metadata.recovery.rebootstrap.trigger.ms`), counted from the first attempt: a producer that slept has not
     /// tried. Says so once, and counts anew.

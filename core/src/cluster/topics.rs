@@ -2,6 +2,7 @@
 //!
 //! A topic in an answer is recognised by the hash of its name, so that the name need not be kept while it
 //! arrives in pieces. Names whose hashes are equal are refused when they are registered.
+use crate::defect::{self, Defect};
 use crate::error::{TopicError, check_topic_name};
 use crate::host::{Host, Slots};
 use crate::record::Topic;
@@ -131,14 +132,14 @@ impl<H: Host> Topics<H> {
         };
         for byte in name.bytes() {
             if self.names.push(byte).is_err() {
-                while self.names.as_slice().len() > at {
+                while self.names.as_slice().len() > at && !defect::on(Defect::HalfNameKept) {
                     self.names.pop();
                 }
                 return Err(TopicError::NoRoom);
             }
         }
         if self.known.push(topic).is_err() {
-            while self.names.as_slice().len() > at {
+            while self.names.as_slice().len() > at && !defect::on(Defect::HalfNameKept) {
                 self.names.pop();
             }
             return Err(TopicError::Full);

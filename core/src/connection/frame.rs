@@ -61,11 +61,6 @@ impl Incoming {
         Self { stage: Stage::Size, carry: [0; CARRY], carried: 0 }
     }
 
-    /// Whether nothing of a frame was read yet.
-    pub const fn is_between_frames(&self) -> bool {
-        matches!(self.stage, Stage::Size) && self.carried == 0
-    }
-
     /// Puts what was carried at the front of `window`; answers how many bytes that is.
     pub fn restore(&mut self, window: &mut [u8]) -> usize {
         let count = usize::from(self.carried).min(window.len());

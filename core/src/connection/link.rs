@@ -10,6 +10,8 @@ use crate::transport::Endpoint;
 pub const NOBODY: i32 = -1;
 /// The node of a link to one of the `bootstrap.servers`, whose broker id is not known.
 pub const BOOTSTRAP: i32 = -2;
+/// To a broker that was left: no news of the cluster makes it that broker's again.
+pub const LEFT: i32 = -3;
 
 /// Where a link is in its life. `Down` to `Dialling` to `Greeting` to `Up`, and from each back to `Down`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +62,7 @@ pub struct Outgoing {
 /// One link slot.
 #[derive(Debug)]
 pub struct Link<T> {
-    /// Broker id, or [`NOBODY`] or [`BOOTSTRAP`].
+    /// Broker id, or [`NOBODY`], [`BOOTSTRAP`] or [`LEFT`].
     pub node: i32,
     /// Where the broker is; empty while not known.
     pub host: T,

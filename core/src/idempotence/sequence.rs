@@ -165,12 +165,10 @@ impl Sequence {
         self.stale && self.generation == generation.number
     }
 
-    /// The base sequence of a batch of `count` records, and the epoch's generation to go with it. Bumps the epoch
-    /// if this partition needs a new one and nobody else has bumped it yet. `None` while there is no identity.
-    pub fn stamp(&mut self, generation: &mut Generation, count: u32) -> Option<(i64, i16, i32)> {
-        if self.needs_epoch(generation) {
-            generation.bump();
-        }
+    /// Producer id and epoch for a batch of `count` records, and its base sequence. `None` while there is no identity.
+    /// If this partition [`needs_epoch`](Self::needs_epoch), that was begun before the batch was chosen.
+    pub fn stamp(&mut self, generation: &Generation, count: u32) -> Option<(i64, i16, i32)> {
+        debug_assert!(!self.needs_epoch(generation), "counts on behind a gap");
         let Identity::Known { id, epoch } = generation.identity else { return None };
         if self.generation != generation.number {
             *self = Self { generation: generation.number, ..Self::new() };
@@ -198,15 +196,23 @@ mod tests {
         generation
     }
 
+    /// The stamp of the next batch, in a new epoch if it needs one.
+    fn next(sequence: &mut Sequence, generation: &mut Generation, count: u32) -> Option<(i64, i16, i32)> {
+        if sequence.needs_epoch(generation) {
+            generation.bump();
+        }
+        sequence.stamp(generation, count)
+    }
+
     #[test]
     fn sequences_follow_on_and_wrap() {
         let mut generation = known();
         let mut sequence = Sequence::new();
-        assert_eq!(sequence.stamp(&mut generation, 10), Some((7, 0, 0)));
-        assert_eq!(sequence.stamp(&mut generation, 5), Some((7, 0, 10)));
+        assert_eq!(next(&mut sequence, &mut generation, 10), Some((7, 0, 0)));
+        assert_eq!(next(&mut sequence, &mut generation, 5), Some((7, 0, 10)));
         sequence.next = i32::MAX;
-        assert_eq!(sequence.stamp(&mut generation, 2), Some((7, 0, i32::MAX)));
-        assert_eq!(sequence.stamp(&mut generation, 1), Some((7, 0, 1)));
+        assert_eq!(next(&mut sequence, &mut generation, 2), Some((7, 0, i32::MAX)));
+        assert_eq!(next(&mut sequence, &mut generation, 1), Some((7, 0, 1)));
     }
 
     #[test]
@@ -216,22 +222,22 @@ mod tests {
         let mut two = Sequence::new();
         let mut three = Sequence::new();
         for sequence in [&mut one, &mut two, &mut three] {
-            assert!(sequence.stamp(&mut generation, 3).is_some());
+            assert!(next(sequence, &mut generation, 3).is_some());
         }
         one.break_off();
         two.break_off();
-        assert_eq!(one.stamp(&mut generation, 3), Some((7, 1, 0)));
-        assert_eq!(two.stamp(&mut generation, 3), Some((7, 1, 0)));
+        assert_eq!(next(&mut one, &mut generation, 3), Some((7, 1, 0)));
+        assert_eq!(next(&mut two, &mut generation, 3), Some((7, 1, 0)));
         assert!(!three.is_current(&generation));
-        assert_eq!(three.stamp(&mut generation, 3), Some((7, 1, 0)));
-        assert_eq!(one.stamp(&mut generation, 3), Some((7, 1, 3)));
+        assert_eq!(next(&mut three, &mut generation, 3), Some((7, 1, 0)));
+        assert_eq!(next(&mut one, &mut generation, 3), Some((7, 1, 3)));
     }
 
     #[test]
     fn batches_go_one_at_a_time_until_the_broker_counts_along() {
         let mut generation = known();
         let mut sequence = Sequence::new();
-        assert!(sequence.stamp(&mut generation, 3).is_some());
+        assert!(next(&mut sequence, &mut generation, 3).is_some());
         assert!(!sequence.may_pipeline(&generation));
         sequence.prove(None, Millis(5));
         assert!(sequence.may_pipeline(&generation));
@@ -239,7 +245,7 @@ mod tests {
         assert!(!sequence.may_pipeline(&generation));
         sequence.prove(None, Millis(5));
         sequence.break_off();
-        assert!(sequence.stamp(&mut generation, 3).is_some());
+        assert!(next(&mut sequence, &mut generation, 3).is_some());
         assert!(!sequence.may_pipeline(&generation), "a new epoch is proven anew");
     }
 
@@ -264,7 +270,7 @@ mod tests {
     fn an_answer_to_what_was_sent_to_the_old_partition_proves_nothing_of_the_new_one() {
         let mut generation = known();
         let mut sequence = Sequence::new();
-        assert!(sequence.stamp(&mut generation, 3).is_some());
+        assert!(next(&mut sequence, &mut generation, 3).is_some());
         sequence.doubt(true);
         sequence.prove(None, Millis(5));
         assert!(!sequence.may_pipeline(&generation));
@@ -278,7 +284,7 @@ mod tests {
         let mut generation = known();
         let mut sequence = Sequence::new();
         assert!(!sequence.is_used(generation.number));
-        assert!(sequence.stamp(&mut generation, 3).is_some());
+        assert!(next(&mut sequence, &mut generation, 3).is_some());
         assert!(sequence.is_used(generation.number));
         generation.bump();
         assert!(!sequence.is_used(generation.number), "the new epoch has seen nothing of it");
@@ -302,7 +308,7 @@ mod tests {
         for at in [0, u32::MAX - 30_000, 1 << 31] {
             let mut generation = known();
             let mut sequence = Sequence::new();
-            assert!(sequence.stamp(&mut generation, 3).is_some());
+            assert!(next(&mut sequence, &mut generation, 3).is_some());
             let at = Millis(at);
             sequence.prove(None, at);
             sequence.age(at.plus(PROOF_MS - 1));
@@ -320,11 +326,11 @@ mod tests {
         let mut generation = known();
         let mut sequence = Sequence::new();
         generation.settle(7, i16::MAX - 1);
-        assert_eq!(sequence.stamp(&mut generation, 1), Some((7, i16::MAX - 1, 0)));
+        assert_eq!(next(&mut sequence, &mut generation, 1), Some((7, i16::MAX - 1, 0)));
         sequence.break_off();
-        assert_eq!(sequence.stamp(&mut generation, 1), None);
-        assert_eq!(sequence.stamp(&mut generation, 1), None);
+        assert_eq!(next(&mut sequence, &mut generation, 1), None);
+        assert_eq!(next(&mut sequence, &mut generation, 1), None);
         generation.settle(8, 0);
-        assert_eq!(sequence.stamp(&mut generation, 1), Some((8, 0, 0)));
+        assert_eq!(next(&mut sequence, &mut generation, 1), Some((8, 0, 0)));
     }
 }

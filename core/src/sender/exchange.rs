@@ -4,7 +4,7 @@
 //! requests here: for each link that can take one, at most one batch of each partition it leads, beginning after
 //! the partition at which the last request was full, so that no partition starves.
 use super::stats::Count;
-use super::{Sender, links::Address, slot::END};
+use super::{Sender, links::Address, slot::END, window::WINDOW};
 use crate::accumulator::{Accumulator, Head};
 use crate::batch::meta::flag;
 use crate::connection::link::NOBODY;
@@ -226,27 +226,30 @@ impl<H: Host> Sender<'_, H> {
             place.marked = true;
             return true;
         }
+        if place.link.state == Lifecycle::Up && !speaks {
+            self.refuse_version(append, slot);
+            return false;
+        }
         place.starved = true;
         let since = *place.waiting_since.get_or_insert(now);
         let late = patience > 0 && !place.is_late && since.plus(patience).reached(now);
         place.is_late |= late;
-        let refused = place.link.state == Lifecycle::Up && !speaks;
         self.changed |= late;
-        if refused {
-            self.refuse_version(append, slot);
-        }
         false
     }
 
-    /// Its leader speaks no version of Produce that we do: what waits fails, and nothing is written.
+    /// Its leader speaks no version of Produce that we do: what waits fails, and nothing is written. What is on its way to an
+    /// earlier leader has its answer first, and what is queued behind it is told after it.
     fn refuse_version(&mut self, append: &mut Accumulator<H>, slot: u16) {
-        let mut at = 0;
-        while self.slot_mut(slot).is_some_and(|partition| at < partition.window.len()) {
-            self.fail(slot, at, DeliveryError::UnsupportedVersion);
-            at += 1;
+        for at in 0..WINDOW {
+            if self.slot_mut(slot).is_some_and(|partition| partition.window.is_unsent(at)) {
+                self.fail(slot, at, DeliveryError::UnsupportedVersion);
+            }
         }
         self.tidy(slot);
-        while let Some(batch) = append.take(slot) {
+        while self.slot_mut(slot).is_some_and(|partition| partition.window.is_empty())
+            && let Some(batch) = append.take(slot)
+        {
             self.fail_unsent(batch, DeliveryError::UnsupportedVersion);
         }
     }

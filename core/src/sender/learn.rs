@@ -7,7 +7,7 @@ use super::{LinkSlot, Sender, Slot};
 use crate::cluster::topics::Hash;
 use crate::cluster::{Known, Limit};
 use crate::connection::frame::error_code;
-use crate::connection::link::{BOOTSTRAP, NOBODY};
+use crate::connection::link::{BOOTSTRAP, LEFT, NOBODY};
 use crate::connection::{Lifecycle, backoff};
 use crate::defect::{self, Defect};
 use crate::host::{Buf, Host, Slots, Text};
@@ -214,6 +214,19 @@ impl<H: Host> Sender<'_, H> {
         }
     }
 
+    /// The broker of a link, which was taken for the leader, says that it is not. Where topics have no ids that may be because
+    /// the topic was made anew: nobody leads it then, as far as is known.
+    pub(super) fn deny_leader(&mut self, slot: u16, link: u16) {
+        let node = self.link(link).map(|slot| slot.link.node);
+        let Some(partition) = self.slots.as_mut_slice().get_mut(usize::from(slot)) else { return };
+        let without_id =
+            self.topics.known(Topic(partition.place.topic)).is_some_and(|known| known.id == [0; 16]);
+        if without_id && node == Some(partition.place.leader) {
+            partition.place.leader = crate::cluster::place::NO_LEADER;
+            self.changed = true;
+        }
+    }
+
     fn learn_partition(&mut self, l: &Learning) {
         let Some(topic) = l.topic.filter(|_| l.topic_error.is_none()) else { return };
         if l.partition < 0 {
@@ -242,6 +255,15 @@ impl<H: Host> Sender<'_, H> {
         );
         let leader = if usable { leader } else { crate::cluster::place::NO_LEADER };
         let before = partition.place.leader_epoch;
+        // Nobody who leads it can deny that it is there, so epochs that begin again are the only sign of a new life.
+        if partition.place.leader < 0
+            && leader >= 0
+            && l.epoch < before
+            && !defect::on(Defect::LeaderlessEpochKept)
+        {
+            self.doubt_topic(slot);
+        }
+        let Some(partition) = self.slot_mut(slot) else { return };
         if partition.place.lead(leader, l.epoch) {
             self.changed = true;
             // A newer leader than at the last attempt: no need to wait.
@@ -268,7 +290,7 @@ impl<H: Host> Sender<'_, H> {
         let wait = backoff::exponential(base, max, failures, &mut self.random);
         if useless {
             self.refresh.failed(now, wait);
-            if l.error == ErrorCode::REBOOTSTRAP_REQUIRED {
+            if l.error == ErrorCode::REBOOTSTRAP_REQUIRED && !defect::on(Defect::RebootstrapIgnored) {
                 self.rebootstrap();
             }
             return;
@@ -294,7 +316,7 @@ impl<H: Host> Sender<'_, H> {
                 link.retiring = true;
             } else if link.node >= 0 && !slot.listed && link.state == Lifecycle::Down {
                 slot.vacate();
-            } else {
+            } else if link.node != LEFT {
                 link.retiring = link.node >= 0 && !slot.listed;
             }
         }

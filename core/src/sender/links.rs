@@ -2,7 +2,7 @@
 use super::{LinkSlot, Sender, Server, Slot, Trouble, TroubleKind, answer::Loss};
 use crate::batch::meta::flag;
 use crate::config::MAX_MS;
-use crate::connection::link::{BOOTSTRAP, NOBODY};
+use crate::connection::link::{BOOTSTRAP, LEFT, NOBODY};
 use crate::connection::{Call, Lifecycle, backoff};
 use crate::defect::{self, Defect};
 use crate::error::DeliveryError;
@@ -251,6 +251,7 @@ impl<H: Host> Sender<'_, H> {
         let servers = u16::try_from(self.config.bootstrap().len()).unwrap_or(1).max(1);
         let server = match link.node {
             BOOTSTRAP => Server::Bootstrap((self.bootstrap + servers - 1) % servers),
+            LEFT => return,
             node => Server::Broker(node),
         };
         let greeting = link.state != Lifecycle::Up;
@@ -275,7 +276,13 @@ impl<H: Host> Sender<'_, H> {
                 if maybe && !defect::on(Defect::LostLinkForgetsMaybe) {
                     meta.flags |= flag::MAYBE;
                 }
-                if meta.flags & flag::FAILED == 0 {
+                let (failed, refused) = (meta.flags & flag::FAILED != 0, meta.error);
+                if !failed && meta.flags & flag::NOTES != 0 && !defect::on(Defect::NotesSentAgain) {
+                    // The answer broke off behind the refusal, and what the broker said of it, as far as it came, lies over
+                    // the batch's bytes.
+                    meta.flags &= !flag::NOTES;
+                    self.fail(slot, at, refused);
+                } else if !failed {
                     self.retry(slot, at, error, now);
                 }
             }
@@ -355,8 +362,12 @@ impl<H: Host> Sender<'_, H> {
         if self.config.metadata_recovery() == crate::config::MetadataRecovery::None {
             return;
         }
-        for slot in self.links.as_mut_slice().iter_mut().filter(|slot| slot.link.node != BOOTSTRAP) {
-            slot.link.retiring = true;
+        for LinkSlot { link, .. } in self.links.as_mut_slice() {
+            // The bootstrap server whose turn it is keeps it, unless it is the one that sends us away.
+            if link.node >= 0 || (link.node == BOOTSTRAP && link.state == Lifecycle::Up) {
+                link.node = LEFT;
+                link.retiring = true;
+            }
         }
         self.bootstrap_at = None;
         for place in self.slots.as_mut_slice().iter_mut().map(|slot: &mut Slot<H::Buf>| &mut slot.place) {

@@ -77,7 +77,9 @@ impl<H: Host> Sender<'_, H> {
                 r::BASE_OFFSET => p.base_offset = value,
                 r::LOG_APPEND_TIME_MS => p.append_time = value,
                 r::BATCH_INDEX => self.note(index, p, |bytes| {
-                    if let Ok(place) = u32::try_from(value) {
+                    if let Ok(place) = u32::try_from(value)
+                        && !defect::on(Defect::BlameForgotten)
+                    {
                         delivery::blame(bytes, place);
                     }
                 }),
@@ -121,6 +123,7 @@ impl<H: Host> Sender<'_, H> {
             if meta.flags & flag::NOTES == 0 {
                 delivery::clear_notes(bytes);
                 meta.flags |= flag::NOTES;
+                meta.error = DeliveryError::Broker(p.error.0);
             }
             write(bytes);
         }
@@ -164,7 +167,7 @@ impl<H: Host> Sender<'_, H> {
         let in_turn = !partition.window.is_acked_behind(at);
         let Some(batch) = partition.window.get_mut(at) else { return };
         let (meta, bytes) = batch.parts();
-        let (topic, len, count) = (Topic(meta.topic), meta.sent_len(), meta.sent_count());
+        let (topic, len, count, link) = (Topic(meta.topic), meta.sent_len(), meta.sent_count(), meta.link);
         meta.flags &= !flag::IN_FLIGHT;
         if verdict.maybe_written && !defect::on(Defect::MaybeErrorIsRefusal) {
             meta.flags |= flag::MAYBE;
@@ -232,8 +235,10 @@ impl<H: Host> Sender<'_, H> {
                 if !defect::on(Defect::LeaderNotLookedFor) {
                     self.refresh.need();
                 }
-                if error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION {
-                    self.doubt_topic(slot);
+                match error {
+                    ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => self.doubt_topic(slot),
+                    ErrorCode::NOT_LEADER_OR_FOLLOWER => self.deny_leader(slot, link),
+                    _ => {}
                 }
                 self.retry(slot, at, DeliveryError::Broker(error.0), now);
             }

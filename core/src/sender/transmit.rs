@@ -114,7 +114,7 @@ impl<H: Host> Sender<'_, H> {
                 let stamp = if meta.flags & flag::RESEAL != 0 {
                     stamp_of(bytes)
                 } else {
-                    partition.sequence.stamp(&mut self.generation, meta.builder.count).map(
+                    partition.sequence.stamp(&self.generation, meta.builder.count).map(
                         |(producer_id, epoch, base_sequence)| Stamp { producer_id, epoch, base_sequence },
                     )
                 };

@@ -205,6 +205,10 @@ fn carry_out(
             if let Some((error, refused)) = metadata::refusal(request, version) {
                 let nobody = metadata::About { throttle_ms, error, cluster_id: None, brokers: &[] };
                 metadata::write(w, version, request, &refused, &nobody, None);
+            } else if fault.error == Some(ErrorCode::REBOOTSTRAP_REQUIRED) && version >= 13 {
+                let error = ErrorCode::REBOOTSTRAP_REQUIRED;
+                let nobody = metadata::About { throttle_ms, error, cluster_id: None, brokers: &[] };
+                metadata::write(w, version, request, &[], &nobody, None);
             } else {
                 let alive = state.alive().map(|broker| (broker.id, broker.host.clone(), broker.port));
                 let (brokers, cluster_id): (Vec<_>, _) = (alive.collect(), state.settings.cluster_id.clone());

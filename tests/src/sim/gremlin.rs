@@ -1,7 +1,7 @@
 //! What goes wrong between requests: links, leaders, brokers, topics, the clock.
+use super::fault;
 use super::net::NEVER;
 use super::oracle::Finding;
-use super::scenario::fault;
 use super::world::World;
 use kurier_broker::Running;
 
@@ -60,6 +60,7 @@ impl World {
             }
             fault::TRUNCATE => self.truncate(),
             fault::LIMIT => self.limit(),
+            fault::KEYS => self.want_keys(),
             _ => {}
         }
         Ok(())
@@ -72,6 +73,16 @@ impl World {
         let bytes = if self.dice.chance(200) { 1 << 20 } else { self.dice.within(70, most) as i32 };
         self.timeline.note(|| format!("cluster {name} takes batches of up to {bytes} bytes"));
         self.net.cluster.configure_topic(name, |config| config.max_message_bytes = bytes);
+    }
+
+    /// A topic takes records with a key only, or any again.
+    fn want_keys(&mut self) {
+        let (name, _) = self.any_topic();
+        let wanted = self.dice.chance(500);
+        self.timeline.note(|| {
+            format!("cluster {name} takes records {}", if wanted { "with a key only" } else { "of any kind" })
+        });
+        self.net.cluster.configure_topic(name, |config| config.compact = wanted);
     }
 
     fn any_topic(&mut self) -> (&'static str, i32) {

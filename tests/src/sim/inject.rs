@@ -1,8 +1,9 @@
 //! What brokers do wrong with requests, and the line that each request gets in the timeline.
 use super::dice::Dice;
+use super::fault;
 use super::frames;
 use super::malform;
-use super::scenario::{Scenario, fault};
+use super::scenario::Scenario;
 use super::timeline::Timeline;
 use super::watch::Watch;
 use kurier_broker::{Body, ErrorCode, Fault, Injector, RequestInfo};
@@ -60,10 +61,12 @@ const IDENTITY: &[ErrorCode] = &[
 pub(super) fn injector(scenario: &Scenario, timeline: Timeline, watch: Watch) -> Injector {
     let mut dice = Dice::new(scenario.seed, 3);
     let mut other = Dice::new(scenario.seed, 10);
+    let mut last = Dice::new(scenario.seed, 15);
     let (faults, idempotent) = (scenario.faults, scenario.idempotent);
     Box::new(move |request| {
         watch.look(request);
-        let mut fault = choose(request, faults, &mut dice);
+        let mut fault =
+            choose(request, faults, &mut dice).or_else(|| choose_last(request, faults, &mut last));
         // Brokers before 1.1 do not remember where a batch is that they have; it is said only of what is in the log. They do not
         // wait for followers with that, so what lags may still be lost.
         if let Some(fault) = fault.as_mut().filter(|fault| idempotent && !fault.skip && fault.error.is_some())
@@ -73,6 +76,7 @@ pub(super) fn injector(scenario: &Scenario, timeline: Timeline, watch: Watch) ->
             fault.error = Some(ErrorCode::DUPLICATE_SEQUENCE_NUMBER);
         }
         timeline.note(|| line(request, fault.as_ref()));
+        watch.answered(request, fault.as_ref());
         fault
     })
 }
@@ -145,6 +149,24 @@ fn choose(request: &RequestInfo<'_>, faults: u32, dice: &mut Dice) -> Option<Fau
     let topic = produce.topics.first()?;
     let partition = topic.partitions.first()?.index;
     Some(if dice.chance(500) { fault.only(&[(&topic.name, partition)]) } else { fault })
+}
+
+/// What the last kinds of faults do about a request.
+fn choose_last(request: &RequestInfo<'_>, faults: u32, dice: &mut Dice) -> Option<Fault> {
+    let has = |kind| faults & kind != 0;
+    match request.body {
+        Body::ApiVersions(_) if has(fault::VERSIONS) && dice.chance(500) => {
+            Some(malform::from_the_future(request))
+        }
+        // In the middle of what is said of the records.
+        Body::Produce(_) if has(fault::KEYS) && has(fault::MALFORM) && dice.chance(150) => {
+            Some(malform::half())
+        }
+        Body::Metadata(_) if has(fault::REBOOTSTRAP) && request.version >= 13 && dice.chance(200) => {
+            Some(Fault::refuse(ErrorCode::REBOOTSTRAP_REQUIRED))
+        }
+        _ => None,
+    }
 }
 
 fn line(request: &RequestInfo<'_>, fault: Option<&Fault>) -> String {

@@ -25,6 +25,27 @@ pub(super) fn fault(request: &RequestInfo<'_>, dice: &mut Dice) -> Fault {
     Fault::alter(damage)
 }
 
+/// An answer to ApiVersions from a broker that speaks no version of Produce that this producer does.
+pub(super) fn from_the_future(request: &RequestInfo<'_>) -> Fault {
+    // Produce has the first key, and comes first: behind size, number, error and the length of the list.
+    let change: Damage = match request.version {
+        3.. => |frame| future_produce(frame, 11),
+        _ => |frame| future_produce(frame, 14),
+    };
+    Fault::alter(change)
+}
+
+/// Half an answer.
+pub(super) fn half() -> Fault {
+    Fault::alter(cut_shorter)
+}
+
+fn future_produce(frame: &mut [u8], at: usize) {
+    if let Some(range) = frame.get_mut(at + 2..at + 6) {
+        range.copy_from_slice(&[0, 50, 0, 60]);
+    }
+}
+
 fn put_size(frame: &mut [u8], size: i32) {
     if let Some(field) = frame.first_chunk_mut() {
         *field = size.to_be_bytes();

@@ -13,6 +13,8 @@ pub(super) struct Size {
     pub(super) batches: usize,
     pub(super) batch_bytes: usize,
     pub(super) topics: usize,
+    /// Bytes of their names together.
+    pub(super) name_bytes: usize,
     pub(super) make: fn(Config<'static>) -> Result<Home, ConfigError>,
 }
 
@@ -23,6 +25,7 @@ macro_rules! sizes {
             batches: $b,
             batch_bytes: $bb,
             topics: $t,
+            name_bytes: $n,
             make: |config| Home::new(Box::new(Storage::<$l, $p, $b, $bb, $t, $n>::new()), config),
         }),*]
     };

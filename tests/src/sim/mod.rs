@@ -2,14 +2,17 @@
 //!
 //! Single-threaded, no sleeps, no clock: the same seed gives the same history to the same event. An oracle compares
 //! what the user was told with what the logs hold in the end. What it cannot see: real sockets, real brokers.
+mod content;
 mod crash;
 mod dice;
+mod fault;
 mod frames;
 mod gremlin;
 mod inject;
 mod malform;
 mod memory;
 mod net;
+mod notes;
 mod odd;
 mod oracle;
 mod pipe;

@@ -1,7 +1,7 @@
 //! Calls that are allowed at any time and that nobody needs: in the middle of everything.
 use super::oracle::{Finding, Wrong};
 use super::world::World;
-use kurier_core::error::SendError;
+use kurier_core::error::{SendError, TopicError};
 use kurier_core::record::{Record, Ticket, Topic};
 use kurier_core::time::Timestamp;
 
@@ -60,6 +60,48 @@ impl World {
             Some(Ok(_)) => Err((Wrong::Broken, format!("a topic is called {name:?}"))),
             _ => Ok(()),
         }
+    }
+
+    /// A topic that nobody writes to is registered, if there is room for it, and those before it keep their places.
+    pub(super) fn another_topic(&mut self) -> Result<(), Finding> {
+        let size = &super::memory::SIZES[self.scenario.size];
+        let wanted = self.scenario.topics.iter().zip(&self.user.topics);
+        let mut known: Vec<_> = wanted.filter_map(|((name, _), topic)| Some((*name, (*topic)?))).collect();
+        if known.len() < self.scenario.topics.len() {
+            // Their places are not taken from them.
+            return Ok(());
+        }
+        known.extend(self.user.others.iter().copied());
+        let name =
+            self.dice.pick(&["x", "other", "yet-another", "a.name.that.takes.much.of.the.room.for.names"]);
+        let bytes: usize = known.iter().map(|(name, _)| name.len()).sum();
+        let before = known.iter().find(|(known, _)| *known == name).map(|(_, topic)| *topic);
+        let now = self.instant();
+        let Some(answer) = self.home.with(|producer| producer.topic(name, now)) else { return Ok(()) };
+        self.timeline.note(|| format!("user    registers {name}: {answer:?}"));
+        let right = match (before, answer) {
+            (Some(before), answer) => answer == Ok(before),
+            (None, Ok(topic)) => {
+                self.user.others.push((name, topic));
+                known.push((name, topic));
+                known.len() <= size.topics
+                    && bytes + name.len() <= size.name_bytes
+                    && known.iter().filter(|(_, other)| *other == topic).count() == 1
+            }
+            (None, Err(TopicError::NoRoom)) => bytes + name.len() > size.name_bytes,
+            (None, Err(TopicError::Full)) => known.len() == size.topics,
+            (None, Err(_)) => false,
+        };
+        if !right {
+            return Err((Wrong::Broken, format!("{name} is answered with {answer:?}, beside {known:?}")));
+        }
+        for (name, topic) in known {
+            let again = self.home.with(|producer| producer.topic(name, now));
+            if again != Some(Ok(topic)) {
+                return Err((Wrong::Broken, format!("{name} was {topic:?} and is {again:?}")));
+            }
+        }
+        Ok(())
     }
 
     /// What can be read is within its bounds.

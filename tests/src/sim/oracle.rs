@@ -1,10 +1,10 @@
 //! What the user was told, against what lies in the logs.
-use super::dice::Dice;
+use super::content::{Content, number};
+use super::notes;
 use kurier_broker::Cluster;
 use kurier_core::delivery::Told;
 use kurier_core::error::Fate;
-use kurier_core::record::{Header, Record, Ticket};
-use kurier_core::time::Timestamp;
+use kurier_core::record::Ticket;
 use std::collections::BTreeMap;
 
 /// How a history went wrong.
@@ -24,68 +24,6 @@ pub enum Wrong {
 
 /// What is wrong, in words.
 pub(super) type Finding = (Wrong, String);
-
-/// A record's contents, made from its number.
-pub(super) struct Content {
-    key: Option<Vec<u8>>,
-    value: Option<Vec<u8>>,
-    headers: Vec<(String, Option<Vec<u8>>)>,
-    timestamp: Option<i64>,
-}
-
-impl Content {
-    pub(super) fn new(seed: u64, id: u64, longest: u64) -> Self {
-        let d = &mut Dice::new(seed ^ (id << 32), 7);
-        let tombstone = d.chance(50);
-        let key = if tombstone {
-            Some(id.to_be_bytes().to_vec())
-        } else if d.chance(400) {
-            let n = d.below(6) as usize;
-            Some(vec![b'k'; n])
-        } else {
-            None
-        };
-        let value = (!tombstone).then(|| {
-            let extra = if d.chance(30) { d.below(longest * 2) } else { d.below(longest) };
-            let mut value = id.to_be_bytes().to_vec();
-            value.extend((0..extra).map(|n| (n * 31 + id) as u8));
-            value
-        });
-        let headers = if d.chance(100) {
-            vec![("h".to_owned(), Some(vec![1, 2])), ("h".to_owned(), None)]
-        } else {
-            Vec::new()
-        };
-        let timestamp = d.chance(500).then(|| super::net::unix(0) + d.below(1_000_000) as i64);
-        Self { key, value, headers, timestamp }
-    }
-
-    /// The same at this time (Unix ms).
-    pub(super) fn at(self, timestamp: Option<i64>) -> Self {
-        Self { timestamp: timestamp.or(self.timestamp), ..self }
-    }
-
-    pub(super) fn with<R>(&self, partition: Option<i32>, send: impl FnOnce(Record<'_>) -> R) -> R {
-        let headers: Vec<Header<'_>> =
-            self.headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();
-        send(Record {
-            key: self.key.as_deref(),
-            value: self.value.as_deref(),
-            headers: &headers,
-            timestamp: self.timestamp.map(Timestamp),
-            partition,
-        })
-    }
-
-    /// Whether it lies there as it was sent; the timestamp may be the broker's own.
-    fn equals(&self, logged: &kurier_broker::Record<'_>, append_time: bool) -> bool {
-        let headers = logged.headers().map(|(name, value)| (name.to_vec(), value.map(<[u8]>::to_vec)));
-        self.key.as_deref() == logged.key
-            && self.value.as_deref() == logged.value
-            && (append_time || self.timestamp.unwrap_or(-1) == logged.timestamp)
-            && self.headers.iter().map(|(n, v)| (n.as_bytes().to_vec(), v.clone())).eq(headers)
-    }
-}
 
 /// What the user was told of a record.
 #[derive(Debug, Clone, Copy)]
@@ -131,6 +69,8 @@ pub(super) struct Oracle {
     durable: bool,
     /// Brokers stamp records.
     append_time: bool,
+    /// A broker that refuses records says which, and nothing keeps that from the user.
+    pub(super) noted: bool,
     sent: Vec<Sent>,
     /// The records of each batch, and how many of them were told; by producer and serial.
     batches: BTreeMap<(u32, u32), (Vec<usize>, usize)>,
@@ -162,6 +102,7 @@ impl Oracle {
             ordered,
             durable,
             append_time,
+            noted: false,
             sent: Vec::new(),
             batches: BTreeMap::new(),
             newest: BTreeMap::new(),
@@ -243,6 +184,9 @@ impl Oracle {
             ));
         }
         *newest = serial;
+        let contents = records.iter().skip(first).take(count);
+        let keyless = contents.map(|id| Content::new(self.seed, *id as u64, self.longest).has_no_key());
+        notes::check(told, keyless, self.noted)?;
         for (id, index) in records.iter().skip(first).take(count).zip(told.first..) {
             let of = told.of(Ticket { serial, index });
             let sent = &mut self.sent[*id];
@@ -415,10 +359,4 @@ impl Oracle {
         }
         Ok(())
     }
-}
-
-/// The number in a record.
-fn number(record: &kurier_broker::Record<'_>) -> Option<usize> {
-    let bytes = record.value.or(record.key)?.first_chunk::<8>()?;
-    usize::try_from(u64::from_be_bytes(*bytes)).ok()
 }

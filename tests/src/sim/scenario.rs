@@ -1,66 +1,10 @@
 //! What a history is made of: settings, cluster, network, and which faults there are. All of it from the seed.
 use super::dice::Dice;
+use super::fault;
 use super::memory::SIZES;
 use kurier_broker::{Release, TimestampType, TopicConfig};
 use kurier_core::config::{Acks, Config};
 use kurier_core::transport::Endpoint;
-
-/// Kinds of faults; each history has some of them only, so that the others cannot hide anything.
-pub(super) mod fault {
-    pub(crate) const SLOW: u32 = 1;
-    pub(crate) const CUT: u32 = 1 << 1;
-    pub(crate) const STALL: u32 = 1 << 2;
-    pub(crate) const REFUSE: u32 = 1 << 3;
-    pub(crate) const ERROR: u32 = 1 << 4;
-    pub(crate) const SWALLOW: u32 = 1 << 5;
-    pub(crate) const MOVE: u32 = 1 << 6;
-    pub(crate) const RESTART: u32 = 1 << 7;
-    pub(crate) const THROTTLE: u32 = 1 << 8;
-    pub(crate) const JUMP: u32 = 1 << 9;
-    pub(crate) const RECREATE: u32 = 1 << 10;
-    pub(crate) const GROW: u32 = 1 << 11;
-    pub(crate) const ABOUT: u32 = 1 << 12;
-    pub(crate) const SHRINK: u32 = 1 << 13;
-    pub(crate) const FINAL: u32 = 1 << 14;
-    pub(crate) const TRUNCATE: u32 = 1 << 15;
-    /// Batches that topics take become smaller, and larger again.
-    pub(crate) const LIMIT: u32 = 1 << 16;
-    pub(crate) const LAG: u32 = 1 << 17;
-    pub(crate) const EXPIRE: u32 = 1 << 18;
-    pub(crate) const CRASH: u32 = 1 << 19;
-    pub(crate) const FATAL: u32 = 1 << 20;
-    pub(crate) const MALFORM: u32 = 1 << 21;
-    pub(crate) const CALLS: u32 = 1 << 22;
-    pub(crate) const ADDRESS: u32 = 1 << 23;
-    /// The kinds that came later; they are drawn apart, so that the others' histories stay what they were.
-    pub(crate) const LATER: (u32, u32) = (17, 23);
-    pub(crate) const KINDS: [(u32, &str); 24] = [
-        (SLOW, "slow"),
-        (CUT, "cut"),
-        (STALL, "stall"),
-        (REFUSE, "refuse"),
-        (ERROR, "error"),
-        (SWALLOW, "swallow"),
-        (MOVE, "move"),
-        (RESTART, "restart"),
-        (THROTTLE, "throttle"),
-        (JUMP, "jump"),
-        (RECREATE, "recreate"),
-        (GROW, "grow"),
-        (ABOUT, "about"),
-        (SHRINK, "shrink"),
-        (FINAL, "final"),
-        (TRUNCATE, "truncate"),
-        (LIMIT, "limit"),
-        (LAG, "lag"),
-        (EXPIRE, "expire"),
-        (CRASH, "crash"),
-        (FATAL, "fatal"),
-        (MALFORM, "malform"),
-        (CALLS, "calls"),
-        (ADDRESS, "address"),
-    ];
-}
 
 /// Names of topics, as far as a storage has room.
 pub(super) const NAMES: [&str; 4] = ["a", "lines", "b.c_d-e", "telemetry"];
@@ -136,7 +80,7 @@ impl Scenario {
             faults |= fault::LIMIT;
         }
         faults &= (1 << fault::LATER.0) - 1;
-        faults = (faults | later_faults(seed)) & limit.faults;
+        faults = (faults | fault::later(seed) | fault::last(seed)) & limit.faults;
         if faults & fault::EXPIRE != 0 {
             // What arrives after its producer was forgotten is taken for new: nobody can help that.
             faults &= !(fault::RESTART | fault::STALL | fault::LAG);
@@ -257,6 +201,14 @@ impl Scenario {
         i64::from(self.config.check().map_or(120_000, |checked| checked.delivery_timeout_ms())) + 5000
     }
 
+    /// Whether a broker's notes on a refusal always get to the user: all brokers give them, nothing breaks an answer off, and
+    /// no batch is refused without any.
+    pub(super) fn is_noted(&self) -> bool {
+        const HARMLESS: u32 = fault::KEYS | fault::ERROR | fault::LIMIT | fault::GROW | fault::THROTTLE;
+        let old = matches!(self.release, Release::V2_1 | Release::V1_0 | Release::V0_11);
+        !old && self.faults & !HARMLESS == 0
+    }
+
     pub(super) fn has(&self, kind: u32) -> bool {
         self.faults & kind != 0
     }
@@ -281,20 +233,6 @@ impl Scenario {
             self.ends_by,
             self.config,
         )
-    }
-}
-
-/// The later kinds of faults of a history: often none, so that they do not hide the others.
-fn later_faults(seed: u64) -> u32 {
-    let d = &mut Dice::new(seed, 10);
-    let (first, last) = fault::LATER;
-    let mut one = || 1 << d.within(u64::from(first), u64::from(last));
-    let (some, other) = (one(), one());
-    match d.below(10) {
-        0..=2 => 0,
-        3..=5 => some,
-        6 | 7 => some | other,
-        _ => (d.next() & d.next()) as u32 & (u32::MAX << first) & (u32::MAX >> (31 - last)),
     }
 }
 

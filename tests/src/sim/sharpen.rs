@@ -1,7 +1,8 @@
 //! Every second history has conditions under which a rule that seldom matters is likely to: the deliberate defects
 //! of the core (`cargo xtask sim --defects`) say which rules these are.
 use super::dice::Dice;
-use super::scenario::{Limit, Scenario, fault};
+use super::fault;
+use super::scenario::{Limit, Scenario};
 use kurier_broker::Release;
 
 impl Scenario {
@@ -9,11 +10,20 @@ impl Scenario {
     pub(super) fn sharpen(&mut self, limit: Limit) {
         let faults = limit.faults;
         let d = &mut Dice::new(self.seed, 12);
+        let last = self.faults & (u32::MAX << fault::LAST.0);
         match d.below(8) {
             0 if self.idempotent => self.pipeline(d, faults),
             1 => self.wander(d, faults),
             2 => self.doubt(d, faults),
             3 => self.divide(d, faults),
+            _ => {}
+        }
+        self.faults |= last;
+        let d = &mut Dice::new(self.seed, 13);
+        match d.below(24) {
+            0 => self.blame(d, faults),
+            1 => self.mix(d, faults),
+            2 => self.orphan(d, faults),
             _ => {}
         }
         self.records = self.records.min(limit.records);
@@ -63,6 +73,45 @@ impl Scenario {
         self.latency = d.pick(&[(0, 500), (200, 2000)]);
         self.trouble = d.pick(&[500, 2000, 5000]);
         self.pace = d.pick(&[20, 500]);
+    }
+
+    /// Batches are refused for some of their records, and answers break off.
+    fn blame(&mut self, d: &mut Dice, faults: u32) {
+        self.small(d);
+        self.config = self.config.batch_size(d.pick(&[200, 400])).linger_ms(0);
+        self.faults = (fault::KEYS | d.pick(&[0, fault::MALFORM, fault::CUT])) & faults;
+        self.release = Release::V4_3;
+        self.piece = d.pick(&[7, 61, 1 << 20]);
+        self.trouble = d.pick(&[500, 2000]);
+        self.pace = d.pick(&[20, 500]);
+    }
+
+    /// Leaders move between brokers of which some are too new, and answer slowly.
+    fn mix(&mut self, d: &mut Dice, faults: u32) {
+        // With links to all of them.
+        self.size = 7;
+        self.brokers = 5;
+        self.in_flight = 5;
+        self.config = self.config.max_in_flight(5).metadata_max_age_ms(50).batch_size(d.pick(&[0, 200]));
+        self.config = self.config.connections_max_idle_ms(None).partitioner_ignore_keys(true);
+        self.topics.truncate(1);
+        self.topics[0].1 = d.within(2, 4) as i32;
+        self.faults = (fault::VERSIONS | fault::MOVE) & faults;
+        self.latency = (200, d.pick(&[10_000, 50_000]));
+        self.records = self.records.max(120);
+        self.trouble = d.pick(&[20_000, 100_000]);
+        self.pace = 5000;
+    }
+
+    /// Partitions without a leader, of topics that are made anew without an id.
+    fn orphan(&mut self, d: &mut Dice, faults: u32) {
+        self.brokers = self.brokers.max(2);
+        self.in_flight = 1;
+        self.config = self.config.max_in_flight(1);
+        self.release = d.pick(&[Release::V2_4, Release::V2_1]);
+        self.faults = (fault::MOVE | fault::RECREATE) & faults;
+        self.trouble = d.pick(&[500, 2000]);
+        self.pace = d.pick(&[500, 5000]);
     }
 
     /// Few partitions, and many records, of which a batch holds several.

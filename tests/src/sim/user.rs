@@ -1,6 +1,7 @@
 //! The user of the producer: sends, flushes, takes deliveries now or later, leaves.
+use super::fault;
 use super::oracle::{Finding, Wrong};
-use super::scenario::{End, fault};
+use super::scenario::End;
 use super::world::World;
 use kurier_core::error::{DeliveryError, Outcome, SendError};
 use kurier_core::producer::Mark;
@@ -10,6 +11,8 @@ use kurier_core::record::Topic;
 #[derive(Default)]
 pub(super) struct User {
     pub(super) topics: Vec<Option<Topic>>,
+    /// Registered for nothing.
+    pub(super) others: Vec<(&'static str, Topic)>,
     pub(super) tried: u64,
     pub(super) closed: bool,
     pub(super) aborted: bool,
@@ -24,6 +27,9 @@ impl World {
         self.user_at = self.now + self.dice.around(self.scenario.pace) + 1;
         if self.scenario.has(fault::CALLS) && self.dice.chance(250) {
             self.odd_call()?;
+        }
+        if self.scenario.has(fault::TOPICS) && self.dice.chance(200) {
+            self.another_topic()?;
         }
         match self.dice.below(100) {
             0..=79 => {

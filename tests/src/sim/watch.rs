@@ -1,5 +1,6 @@
 //! What no broker may ever see of a producer, looked at as requests arrive, whatever faults strike them afterwards.
-use kurier_broker::{Body, RequestInfo};
+use kurier_broker::{Body, ConnectionId, Fault, RequestInfo};
+use kurier_core::wire::ErrorCode;
 use std::sync::{Arc, Mutex};
 
 /// Looks at requests; clones share what was found.
@@ -7,16 +8,27 @@ use std::sync::{Arc, Mutex};
 pub(super) struct Watch {
     max_request_size: usize,
     found: Arc<Mutex<Option<String>>>,
+    /// Connections on which a broker has sent the producer back to the bootstrap servers.
+    sent_away: Arc<Mutex<Vec<ConnectionId>>>,
 }
 
 impl Watch {
     pub(super) fn new(max_request_size: usize) -> Self {
-        Self { max_request_size, found: Arc::default() }
+        Self { max_request_size, found: Arc::default(), sent_away: Arc::default() }
     }
 
     /// Looks at one request.
     pub(super) fn look(&self, request: &RequestInfo<'_>) {
-        let Body::Produce(produce) = &request.body else { return };
+        let produce = match &request.body {
+            Body::Produce(produce) => produce,
+            // One at a time is asked, so the answer before was read.
+            Body::Metadata(_)
+                if self.sent_away.lock().is_ok_and(|away| away.contains(&request.connection)) =>
+            {
+                return self.note("a broker that has sent the producer away is asked again".to_owned());
+            }
+            _ => return,
+        };
         let batches = || produce.topics.iter().flat_map(|topic| &topic.partitions);
         let sum: usize = batches().filter_map(|partition| partition.records).map(<[u8]>::len).sum();
         if sum > self.max_request_size && batches().count() > 1 {
@@ -30,6 +42,15 @@ impl Watch {
             if stored != batch.get(21..).map(crc32c::crc32c) {
                 self.note(format!("a batch for partition {} whose checksum is wrong", partition.index));
             }
+        }
+    }
+
+    /// What will be said to a request.
+    pub(super) fn answered(&self, request: &RequestInfo<'_>, fault: Option<&Fault>) {
+        if fault.and_then(|fault| fault.error) == Some(ErrorCode::REBOOTSTRAP_REQUIRED)
+            && let Ok(mut away) = self.sent_away.lock()
+        {
+            away.push(request.connection);
         }
     }
 

@@ -4,11 +4,12 @@
 //! named, or when a transport call that answered `Pending` could make progress. What it forgets to wait for is
 //! found as a history in which nothing will ever happen again.
 use super::dice::Dice;
+use super::fault;
 use super::inject;
 use super::memory::{Home, SIZES};
 use super::net::{NEVER, Net, Weather};
 use super::oracle::{Finding, Oracle, Wrong};
-use super::scenario::{Limit, Scenario, fault};
+use super::scenario::{Limit, Scenario};
 use super::timeline::Timeline;
 use super::user::User;
 use super::watch::Watch;
@@ -135,6 +136,7 @@ impl World {
             quiet_since: None,
             scenario,
         };
+        world.oracle.noted = world.scenario.is_noted();
         world.trouble_at += world.dice.around(world.scenario.trouble);
         if world.scenario.discard {
             world.home.with(|producer| producer.discard_deliveries());
@@ -338,7 +340,8 @@ impl World {
         }
         let all: Vec<i32> = (1..=i32::from(self.scenario.brokers)).collect();
         self.net.cluster.set_replication_lag(0);
-        if self.scenario.has(fault::EXPIRE) {
+        // A broker that is replaced by one of another release breaks its links.
+        if self.scenario.has(fault::EXPIRE) || self.scenario.has(fault::VERSIONS) {
             self.net.forget();
         }
         for (name, _) in self.scenario.topics.clone() {
@@ -353,7 +356,10 @@ impl World {
             }
         }
         for (name, _) in &self.scenario.topics {
-            self.net.cluster.configure_topic(name, |config| config.max_message_bytes = 1 << 20);
+            self.net.cluster.configure_topic(name, |config| {
+                config.max_message_bytes = 1 << 20;
+                config.compact = false;
+            });
         }
         self.net.heal();
         // Nothing may take longer than delivery.timeout.ms, and what follows an expiry in flight.

@@ -6,6 +6,7 @@ mod expiry;
 mod hints;
 mod idempotence;
 mod rebootstrap;
+mod refusals;
 mod restart;
 mod split;
 mod stage;

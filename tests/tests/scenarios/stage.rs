@@ -67,6 +67,8 @@ pub(crate) struct Stage {
     pub(crate) stamps: bool,
     sent: Vec<Sent>,
     told: BTreeMap<(u32, u32), (Delivery, RecordDelivery)>,
+    /// What brokers said of each batch.
+    messages: BTreeMap<u32, Vec<u8>>,
     idempotent: bool,
 }
 
@@ -115,6 +117,7 @@ impl Stage {
             stamps: false,
             sent: Vec::new(),
             told: BTreeMap::new(),
+            messages: BTreeMap::new(),
             idempotent,
         };
         stage.inject(|_, _| None);
@@ -159,6 +162,7 @@ impl Stage {
 
     fn take(&mut self) {
         while let Some(told) = self.producer.next_delivery() {
+            self.messages.insert(told.serial, told.message().to_vec());
             for index in told.first..told.first + told.count {
                 let of = told.of(Ticket { serial: told.serial, index }).unwrap();
                 let before = self.told.insert((told.serial, index), (*told, of));
@@ -194,21 +198,26 @@ impl Stage {
     }
 
     pub(crate) fn send_to(&mut self, partition: i32, len: usize) -> usize {
-        self.send_record(Some(partition), len)
+        self.send_record(Some(partition), None, len)
     }
 
     /// To whichever partition is chosen.
     pub(crate) fn send_anywhere(&mut self, len: usize) -> usize {
-        self.send_record(None, len)
+        self.send_record(None, None, len)
     }
 
-    fn send_record(&mut self, partition: Option<i32>, len: usize) -> usize {
+    /// To partition 0, with a key.
+    pub(crate) fn send_keyed(&mut self, len: usize) -> usize {
+        self.send_record(Some(0), Some(b"key"), len)
+    }
+
+    fn send_record(&mut self, partition: Option<i32>, key: Option<&[u8]>, len: usize) -> usize {
         let id = self.sent.len();
         let mut value = format!("{id:08}").into_bytes();
         value.resize(len.max(8), b'.');
         for _ in 0..20_000 {
             let timestamp = self.stamps.then_some(Timestamp(self.net.now - 1000));
-            let record = Record { partition, timestamp, ..Record::value(&value) };
+            let record = Record { partition, key, timestamp, ..Record::value(&value) };
             match self.producer.send(self.topic, record, self.now) {
                 Ok(ticket) => {
                     self.sent.push(Sent { value, partition, ticket });
@@ -237,6 +246,11 @@ impl Stage {
     pub(crate) fn told(&self, id: usize) -> RecordDelivery {
         let ticket = self.sent[id].ticket;
         self.told.get(&(ticket.serial, ticket.index)).unwrap_or_else(|| panic!("{id} was not told")).1
+    }
+
+    /// What a broker said of the batch that a record was in.
+    pub(crate) fn message(&self, id: usize) -> &str {
+        std::str::from_utf8(&self.messages[&self.sent[id].ticket.serial]).unwrap()
     }
 
     pub(crate) fn fates(&self) -> Vec<Fate> {
