@@ -12,6 +12,8 @@ const FRAME: usize = 1514;
 pub(crate) struct Weather {
     pub(crate) loss: u32,
     pub(crate) twice: u32,
+    /// Towards the device: a byte is another, or the end is missing.
+    pub(crate) damage: u32,
     /// Frames for nobody that come in a burst, more than the controller has room for.
     pub(crate) burst: u32,
 }
@@ -24,8 +26,8 @@ pub(crate) struct Ether {
     again: Option<Vec<u8>>,
     random: u32,
     pub(crate) weather: Weather,
-    /// Frames lost and doubled.
-    pub(crate) mishaps: [u32; 2],
+    /// Frames lost, doubled and damaged.
+    pub(crate) mishaps: [u32; 3],
 }
 
 impl Ether {
@@ -36,7 +38,7 @@ impl Ether {
         // QEMU binds it again; a port that was free a moment ago.
         let guest = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let nic = format!("socket,udp={},localaddr={guest}", socket.local_addr().unwrap());
-        let (weather, mishaps) = (Weather::default(), [0; 2]);
+        let (weather, mishaps) = (Weather::default(), [0; 3]);
         (Self { socket, guest, again: None, random: 9, weather, mishaps }, nic)
     }
 
@@ -55,6 +57,17 @@ impl Ether {
         for _ in 0..self.weather.burst {
             // As above.
             let _ = self.socket.send_to(&frame, self.guest);
+        }
+    }
+
+    fn damage(&mut self, frame: &mut Vec<u8>) {
+        if self.chance(self.weather.damage) {
+            self.mishaps[2] += 1;
+            let at = self.random as usize / 100 % frame.len();
+            match self.random % 3 {
+                0 => frame.truncate(at.max(1)),
+                _ => frame[at] ^= u8::try_from(self.random >> 24).unwrap() | 1,
+            }
         }
     }
 
@@ -85,8 +98,10 @@ impl TxToken for Sending<'_> {
         let mut frame = vec![0; len];
         let result = f(&mut frame);
         for _ in 0..self.0.copies() {
+            let mut sent = frame.clone();
+            self.0.damage(&mut sent);
             // A guest that is not there yet or any more loses the frame.
-            let _ = self.0.socket.send_to(&frame, self.0.guest);
+            let _ = self.0.socket.send_to(&sent, self.0.guest);
         }
         result
     }

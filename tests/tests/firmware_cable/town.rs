@@ -30,7 +30,7 @@ pub(crate) struct Manners {
 
 /// As they should be.
 pub(crate) const GOOD: Manners =
-    Manners { leases: true, knows: true, weather: Weather { loss: 0, twice: 0, burst: 0 } };
+    Manners { leases: true, knows: true, weather: Weather { loss: 0, twice: 0, damage: 0, burst: 0 } };
 
 /// What there was to see at the end.
 #[derive(Debug)]
@@ -39,8 +39,8 @@ pub(crate) struct Seen {
     pub(crate) samples: Vec<u64>,
     /// Questions to the name server.
     pub(crate) questions: u32,
-    /// Frames lost and doubled.
-    pub(crate) mishaps: [u32; 2],
+    /// Frames lost, doubled and damaged.
+    pub(crate) mishaps: [u32; 3],
 }
 
 /// The far end of the cable, in a thread of its own.
