@@ -56,6 +56,8 @@ fn batches_leave_from_the_front_and_not_while_a_request_carries_them() {
     assert_eq!(w.len(), 1);
     assert_eq!(w.find(0, 2), Some(0));
     assert_eq!(w.find(1, 2), None);
+    w.get_mut(0).unwrap().meta_mut().flags = flag::SEALED;
+    assert_eq!(w.find(0, 2), None, "it was taken back: that request is not its own any more");
 }
 
 #[test]
@@ -87,6 +89,24 @@ fn what_may_be_written_is_asked_about_the_oldest_first_then_from_the_newest_on()
     assert_eq!(w.close_gap(), GapStep::Restamp);
     w.unstamp();
     assert!(w.iter().all(|batch| batch.meta().flags == 0));
+}
+
+/// Flags that settle a batch, or say that a request asks about it already.
+#[test]
+fn only_what_is_neither_settled_denied_nor_on_its_way_is_in_doubt() {
+    const MAYBE: u16 = flag::SEALED | flag::MAYBE;
+    for settled in [flag::ACKED, flag::FAILED, flag::DENIED] {
+        let mut w = window(&[MAYBE | flag::DENIED, MAYBE | settled]);
+        w.gap = true;
+        assert_eq!(w.close_gap(), GapStep::Restamp, "{settled:#x}");
+        assert_eq!(w.next_to_resend(NOW), Some(0), "{settled:#x}");
+    }
+    let mut w = window(&[MAYBE | flag::DENIED, MAYBE]);
+    w.gap = true;
+    assert_eq!(w.close_gap(), GapStep::Probe);
+    assert_eq!(w.next_to_resend(NOW), Some(1));
+    w.get_mut(1).unwrap().meta_mut().flags |= flag::IN_FLIGHT;
+    assert_eq!((w.close_gap(), w.next_to_resend(NOW)), (GapStep::Nothing, None));
 }
 
 #[test]
