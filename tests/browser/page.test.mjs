@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { chromium } from "./chromium.mjs";
-import { bridge, cluster, log, onlyValue, pages } from "./servers.mjs";
+import { inOrder, page, stage, stream, until } from "./page.mjs";
+import { bridge, cluster, log, onlyValue } from "./servers.mjs";
 
 const LIMIT = { timeout: 120_000 };
 
@@ -15,36 +16,7 @@ before(async () => {
 });
 after(() => browser?.end());
 
-/** Waits for something in the page. The driver's own way needs `eval`, which the policy forbids. */
-async function until(page, is, argument) {
-  while (!(await page.evaluate(is, argument))) await new Promise((resolve) => setTimeout(resolve, 10));
-}
-
-/** A page with the package loaded, which must end without a word on its console. */
-async function open(t, { mayGrumble = false } = {}) {
-  const origin = await pages(t);
-  const page = await browser.context.newPage();
-  const said = [];
-  page.on("console", (message) => said.push(message.text()));
-  page.on("pageerror", (error) => said.push(String(error)));
-  t.after(async () => {
-    if (!page.isClosed()) {
-      const unhandled = await page.evaluate("globalThis.unhandled");
-      await page.close();
-      assert.deepEqual(unhandled, []);
-    }
-    if (!mayGrumble) assert.deepEqual(said, []);
-  });
-  await page.goto(`${origin}/page.html`);
-  await until(page, () => globalThis.kurier !== undefined);
-  return page;
-}
-
-async function stage(t, ...words) {
-  const kafka = await cluster(t);
-  const { address, stop } = await bridge(t, kafka, ...words);
-  return { kafka, stop, address, options: { bridge: `ws://${address}`, bootstrap: kafka.bootstrap } };
-}
+const open = (t, how) => page(t, browser, how);
 
 test("a record's Promise tells where it is in the log", LIMIT, async (t) => {
   const { kafka, options } = await stage(t);
@@ -112,21 +84,7 @@ test("a bridge that dies and comes back loses and doubles nothing", LIMIT, async
   const { kafka, options, address, stop } = await stage(t);
   let up = { stop };
   const page = await open(t, { mayGrumble: true });
-  const COUNT = 3000;
-  const running = page.evaluate(async ([options, topic, COUNT]) => {
-    const producer = await kurier.KafkaProducer.connect(options);
-    const states = [];
-    producer.addEventListener("state", ({ detail }) => states.push(detail.state));
-    const sent = [];
-    globalThis.progress = 0;
-    for (let n = 0; n < COUNT; n++) {
-      sent.push(producer.send(topic, `v${n}`, { key: `k${n % 5}` }).then((place) => (globalThis.progress++, place)));
-      if (n % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    const places = await Promise.all(sent);
-    await producer.close();
-    return { count: places.length, states };
-  }, [options, kafka.topic, COUNT]);
+  const running = stream(page, options, kafka.topic);
   for (const least of [300, 1200]) {
     await until(page, (least) => globalThis.progress > least, least);
     await up.stop();
@@ -134,16 +92,8 @@ test("a bridge that dies and comes back loses and doubles nothing", LIMIT, async
     up = await bridge(t, kafka, "--listen", address);
   }
   const { count, states } = await running;
-  assert.equal(count, COUNT);
   assert.ok(states.includes("disconnected") && states.at(-1) === "connected", states.join());
-  const records = await log(kafka);
-  assert.equal(records.length, COUNT, "once each");
-  const next = new Map();
-  for (const { key, value } of records) {
-    const n = Number(value.slice(1));
-    assert.ok(n > (next.get(key) ?? -1), "in order");
-    next.set(key, n);
-  }
+  inOrder(await log(kafka), count);
 });
 
 test("what was acknowledged before a page is closed is in the log", LIMIT, async (t) => {

@@ -1,6 +1,8 @@
 // What a test of the page starts: a broker, the bridge, a static server; and what it reads back. Everything ends with the test.
 import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { createServer } from "node:http";
+import { connect, createServer as createTcpServer } from "node:net";
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -29,7 +31,7 @@ export async function kurier(t, ...words) {
     child.once("exit", (code) => reject(new Error(`kurier ${words[0]} ended with ${code}: ${said}`)));
     child.once("error", reject);
   });
-  return { address, stop };
+  return { address, stop, pid: child.pid };
 }
 
 /** A real cluster's topics of 3 partitions that nobody has written to, if there is one: one for each test. */
@@ -46,6 +48,25 @@ export async function cluster(t) {
 export function bridge(t, { bootstrap }, ...words) {
   const listen = words.includes("--listen") ? [] : ["--listen", "127.0.0.1:0"];
   return kurier(t, "bridge", "--bootstrap", bootstrap, "--allow-topic", "clicks*", ...listen, ...words);
+}
+
+/** Debian's websockify to one broker; its port. It takes none of its own choosing. */
+export async function proxy(t, broker) {
+  const free = createTcpServer().listen(0, "127.0.0.1");
+  await once(free, "listening");
+  const { port } = free.address();
+  await new Promise((resolve) => free.close(resolve));
+  const child = spawn("websockify", [`127.0.0.1:${port}`, broker], { stdio: "ignore" });
+  t.after(() => child.kill("SIGKILL"));
+  for (;;) {
+    const socket = connect(port, "127.0.0.1");
+    const is = await Promise.race([once(socket, "connect").then(() => true), once(socket, "error").then(() => false)])
+      .catch(() => false);
+    socket.destroy();
+    if (is) return port;
+    if (child.exitCode !== null) throw new Error(`websockify ended with ${child.exitCode}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 const TYPES = { ".js": "text/javascript", ".mjs": "text/javascript", ".html": "text/html", ".wasm": "application/wasm" };

@@ -17,6 +17,11 @@ fn pages_in_chromium() {
 }
 
 #[test]
+fn pages_with_a_bad_network() {
+    node("network.test.mjs");
+}
+
+#[test]
 fn the_same_package_in_node() {
     node("node.test.mjs");
 }

@@ -88,6 +88,7 @@ pub(crate) fn build() -> Result<(), Failure> {
 pub(crate) fn ready() -> Result<(), Failure> {
     setup::debian("chromium", "chromium")?;
     setup::debian("kcat", "kcat")?;
+    setup::debian("websockify", "websockify")?;
     build()?;
     sh::run(sh::cargo().args(["build", "--quiet", "--package", "kurier-cli"]))
 }

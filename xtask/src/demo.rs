@@ -3,6 +3,7 @@ use crate::arguments::Arguments;
 use crate::{browser, kafka, setup, sh};
 use kurier_kafka::{Kafka, Options};
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 
 /// How to use it.
@@ -38,8 +39,9 @@ impl Drop for Running {
 
 impl Running {
     /// Starts a command that says on its first line where it listens, and gives the line.
-    fn start(&mut self, command: &mut Command) -> Result<String, sh::Failure> {
-        let mut child = command.stdout(Stdio::piped()).spawn().map_err(sh::failed("cannot start"))?;
+    fn start(&mut self, mut command: Command) -> Result<String, sh::Failure> {
+        command.stdout(Stdio::piped());
+        let mut child = kurier_kafka::spawn(command).map_err(sh::failed("cannot start"))?;
         let stdout = child.stdout.take();
         self.0.push(child);
         let mut line = String::new();
@@ -51,6 +53,13 @@ impl Running {
     }
 }
 
+/// A command in the top folder that ends with us, however we do.
+fn bound(program: &Path) -> Command {
+    let mut command = kurier_kafka::command(program, false);
+    command.current_dir(sh::top());
+    command
+}
+
 /// The page in `wasm/demo`, with all that it needs on loopback.
 fn page(real: bool) -> Result<(), sh::Failure> {
     browser::build()?;
@@ -60,12 +69,19 @@ fn page(real: bool) -> Result<(), sh::Failure> {
     let own = if real { own_kafka()? } else { None };
     let bootstrap = match own.as_ref().map(Kafka::bootstrap).or_else(|| kafka::address().filter(|_| real)) {
         Some(bootstrap) => bootstrap,
-        None => running.start(sh::command(&kurier).args(["broker", "--listen", "127.0.0.1:0"]))?,
+        None => {
+            let mut broker = bound(&kurier);
+            broker.args(["broker", "--listen", "127.0.0.1:0"]);
+            running.start(broker)?
+        }
     };
-    let mut bridge = sh::command(&kurier);
+    let mut bridge = bound(&kurier);
     bridge.args(["bridge", "--listen", "127.0.0.1:0", "--allow-topic", "clicks*", "--allow-auto-create"]);
-    let bridge = running.start(bridge.args(["--bootstrap", &bootstrap]))?;
-    let site = running.start(sh::command("node").arg("wasm/demo/serve.mjs"))?;
+    bridge.args(["--bootstrap", &bootstrap]);
+    let bridge = running.start(bridge)?;
+    let mut site = bound(Path::new("node"));
+    site.arg("wasm/demo/serve.mjs");
+    let site = running.start(site)?;
     println!("open {site}?bridge={bridge}&bootstrap={bootstrap}");
     println!("read along: kcat -C -b {bootstrap} -t clicks-demo -f '%p %o %k %s\\n'");
     println!("Ctrl-C ends it");
