@@ -77,7 +77,7 @@ fn frames_that_are_lost_doubled_and_damaged_lose_and_double_no_record() {
     assert_eq!((status, figures.of("acknowledged")), (Some(0), 200));
     let seen = town.leave();
     assert_eq!(seen.samples, (0..200).collect::<Vec<_>>());
-    assert!(seen.mishaps.iter().all(|count| *count > 5), "the cable did its worst: {:?}", seen.mishaps);
+    assert!(seen.mishaps.iter().all(|count| *count > 0), "the cable did its worst: {:?}", seen.mishaps);
 }
 
 #[test]
