@@ -1,8 +1,10 @@
-//! `cargo xtask size`: what the producer costs a microcontroller in flash and RAM, and how large the command is.
+//! `cargo xtask size`: what the producer costs a microcontroller in flash and RAM, and how large the command is,
+//! and the package for pages.
 //!
 //! The images of `tests/size` are linked as firmware is (profile `firmware`); one of them and the example device are also
 //! run in QEMU. What smoltcp brings along is measured by an image without a producer; the difference is ours.
 mod image;
+mod page;
 mod peers;
 mod run;
 mod source;
@@ -18,10 +20,11 @@ use std::process::ExitCode;
 
 /// How to use it.
 pub(crate) const USAGE: &str = "\
-size [--check] [--json] [--target TRIPLE]   flash and RAM of the firmware images, whose code it is, what can panic,
+size [--check | --page] [--json] [--target TRIPLE]   flash and RAM of the firmware images, whose code it is, what can panic,
                                         stack and instructions in QEMU, peers, bytes of typical storages, and the
                                         size of the command; --check builds less, and only fails if an allocator,
-                                        a panic of ours or initial values are linked, or it has grown too much";
+                                        a panic of ours or initial values are linked, or it has grown too much;
+                                        --page: only what a page loads, beside clients of other brokers";
 
 const TARGET: &str = "thumbv7em-none-eabihf";
 /// Targets for which core and smoltcp adapter must build.
@@ -38,7 +41,11 @@ const CEILING: [u64; 2] = [42_500, 3_400];
 pub(crate) fn run(given: &[String]) -> ExitCode {
     let mut arguments = Arguments::new(USAGE, given);
     let json = arguments.flag("--json");
-    let extent = if arguments.flag("--check") { Extent::Check } else { Extent::All };
+    let extent = match (arguments.flag("--check"), arguments.flag("--page")) {
+        (true, _) => Extent::Check,
+        (_, true) => Extent::Page,
+        _ => Extent::All,
+    };
     let target = match arguments.value::<String>("--target") {
         Ok(target) => target.unwrap_or_else(|| TARGET.to_owned()),
         Err(code) => return code,
@@ -110,11 +117,19 @@ impl Report {
 enum Extent {
     /// Only what must not be: an allocator, initial values in RAM, a panic of ours.
     Check,
+    /// Only the package for pages.
+    Page,
     All,
 }
 
 fn measure(target: &str, extent: Extent) -> Result<Report, Failure> {
     let mut report = Report::default();
+    if extent != Extent::Check {
+        page::measure(&mut report)?;
+    }
+    if extent == Extent::Page {
+        return Ok(report);
+    }
     if extent == Extent::All {
         for small in SMALL {
             let packages = ["--package", "kurier-core", "--package", "kurier-smoltcp"];
