@@ -119,6 +119,35 @@ fn what_lies_before_a_batch_in_the_log_is_there_too_if_it_was_sent() {
 }
 
 #[test]
+fn records_that_may_lie_before_a_batch_in_the_log_are_counted() {
+    const MAYBE: u16 = flag::SEALED | flag::MAYBE;
+    let mut w = window(&[MAYBE, SENT | flag::MAYBE, MAYBE | flag::ACKED, flag::SEALED, MAYBE]);
+    for (batch, count) in w.iter_mut().zip([10, 20, 40, 80, 160]) {
+        batch.meta_mut().builder.count = count;
+    }
+    let counted: [u32; 6] = core::array::from_fn(|index| w.in_doubt_before(index));
+    assert_eq!(counted, [0, 10, 10, 10, 10, 170]);
+    w.get_mut(0).unwrap().meta_mut().builder.count = u32::MAX;
+    assert_eq!(w.in_doubt_before(5), u32::MAX);
+}
+
+#[test]
+fn an_acknowledgement_behind_a_batch_is_seen_and_its_own_is_not() {
+    let w = window(&[SENT, SENT | flag::ACKED, flag::SEALED]);
+    assert_eq!([0, 1, 2, 7].map(|index| w.is_acked_behind(index)), [true, false, false, false]);
+    assert!(!window(&[flag::ACKED, SENT]).is_acked_behind(0));
+}
+
+#[test]
+fn nothing_new_is_sent_behind_pieces_until_all_of_them_are_over() {
+    for (end, free) in [(0, false), (flag::ACKED, true), (flag::FAILED, true)] {
+        let mut w = window(&[SENT, SENT | end]);
+        w.get_mut(1).unwrap().meta_mut().target = 1000;
+        assert_eq!(w.can_take(NOW, 5), free, "{end:#x}");
+    }
+}
+
+#[test]
 fn a_deadline_that_was_kept_for_weeks_would_lie_ahead_again() {
     // Why `forget_passed` exists: 2^31 ms are 24.8 days.
     let mut w = window(&[flag::SEALED]);
