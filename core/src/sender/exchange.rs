@@ -1,27 +1,21 @@
 //! What passes between the halves: free buffers and what is known of the cluster up, ready batches down.
 //!
 //! A server does this under its lock, so nothing here computes a checksum or does I/O. Batches are selected for
-//! requests here: for each link that can take one, at most one batch of each partition it leads, beginning after
+//! requests in the course of it (`select`): for each link that can take one, at most one batch of each partition it leads, beginning after
 //! the partition at which the last request was full, so that no partition starves.
-use super::stats::Count;
-use super::{Sender, links::Address, slot::END, window::WINDOW};
+use super::{Sender, address::Address, slot::END, window::WINDOW};
 use crate::accumulator::{Accumulator, Head};
-use crate::batch::meta::flag;
+use crate::connection::Lifecycle;
 use crate::connection::link::NOBODY;
-use crate::connection::{Call, Lifecycle};
 use crate::defect::{self, Defect};
 use crate::error::DeliveryError;
-use crate::host::{Buf, Host, Slots};
+use crate::host::{Host, Slots};
 use crate::record::Topic;
 use crate::time::{Instant, Millis};
 
-/// What a request needs beside the bytes of its batches, for each partition, at most: its topic's name or id, its
-/// number, and lengths.
-const PARTITION_OVERHEAD: u32 = 32;
-
 /// What a partition could do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Can {
+pub(super) enum Can {
     /// Nothing.
     Nothing,
     /// Go along with a request that is made anyway.
@@ -149,7 +143,7 @@ impl<H: Host> Sender<'_, H> {
     }
 
     /// What the partition of `slot` could do now; and when to look again.
-    fn can(&mut self, append: &Accumulator<H>, slot: u16, now: Millis) -> Can {
+    pub(super) fn can(&mut self, append: &Accumulator<H>, slot: u16, now: Millis) -> Can {
         let limit = self.in_flight_limit() as usize;
         let Some(partition) = self.slots.as_slice().get(usize::from(slot)) else { return Can::Nothing };
         let window = &partition.window;
@@ -271,151 +265,5 @@ impl<H: Host> Sender<'_, H> {
                 return self.generation.bump();
             }
         }
-    }
-
-    /// Puts the first batch of `slot` into the request of its link, if that takes one.
-    fn select(&mut self, append: &mut Accumulator<H>, slot: u16, behind: bool, now: Millis) {
-        let Some(partition) = self.slots.as_slice().get(usize::from(slot)) else { return };
-        let (leader, in_request) = (partition.place.leader, partition.window.next_to_resend(now));
-        if leader < 0 {
-            return;
-        }
-        let Some(index) = self.find_link(leader) else { return };
-        let Some(place) = self.link(index) else { return };
-        if !place.marked || (slot < place.link.resume_at) != behind {
-            return;
-        }
-        if !self.slots.as_slice().get(usize::from(slot)).is_some_and(|s| s.window.is_free_for(index)) {
-            return;
-        }
-        if self.can(append, slot, now) == Can::Nothing || !self.generation.identity.is_settled() {
-            return;
-        }
-        let len = match in_request {
-            Some(at) => self.slot_mut(slot).and_then(|s| s.window.get_mut(at)).map(|b| b.meta().sent_len()),
-            None => append.head_len(slot),
-        };
-        let Some(len) = len else { return };
-        let max = self.config.max_request_size();
-        let Some(place) = self.link_mut(index) else { return };
-        let total = place.selected.saturating_add(len).saturating_add(PARTITION_OVERHEAD);
-        if place.full || (place.selected > 0 && total > max && !defect::on(Defect::RequestSizeIgnored)) {
-            // One batch always goes. The next request begins here.
-            if !place.full {
-                place.link.resume_at = slot;
-            }
-            place.full = true;
-            place.starved = true;
-            return;
-        }
-        let at = match in_request {
-            Some(at) => at,
-            None => match self.take(append, slot) {
-                Some(at) => at,
-                None => return,
-            },
-        };
-        self.put(index, slot, at, total, now);
-        if append.head(slot, now) == Head::Ready
-            && let Some(place) = self.link_mut(index)
-        {
-            place.starved = true;
-        }
-    }
-
-    /// Moves the first batch of `slot` from the append half into its window.
-    fn take(&mut self, append: &mut Accumulator<H>, slot: u16) -> Option<usize> {
-        let mut batch = append.take(slot)?;
-        let (meta, bytes) = batch.parts();
-        if let Some(known) = self.topics.known_mut(Topic(meta.topic)) {
-            known.used = meta.created;
-            // It was filled before the broker's limit was known.
-            if meta.builder.count > 1 && meta.builder.len > known.limit.most() {
-                meta.divide(bytes, known.limit.most());
-            }
-        }
-        match self.slot_mut(slot)?.window.push(batch) {
-            Ok(at) => Some(at),
-            // `can_take` said there is room.
-            Err(batch) => {
-                self.fail_unsent(batch, DeliveryError::Aborted);
-                None
-            }
-        }
-    }
-
-    /// Makes a batch of a window part of the request that `index` gets in this drain, which begins with the first.
-    fn put(&mut self, index: u16, slot: u16, at: usize, total: u32, now: Millis) {
-        let Some(place) = self.links.as_mut_slice().get_mut(usize::from(index)) else { return };
-        place.selected = total;
-        place.served = true;
-        place.waiting_since = None;
-        self.changed |= core::mem::take(&mut place.is_late);
-        let link = &mut place.link;
-        if link.out.is_none() {
-            link.begin(Call::Produce, i16::from(link.versions.produce), now, 0, slot);
-            self.stats.requests += 1;
-        }
-        let Some(out) = link.out else { return };
-        if let Some(request) = link.in_flight.youngest_mut() {
-            request.batches = request.batches.saturating_add(1);
-        }
-        let last = core::mem::replace(&mut place.last_slot, slot);
-        let Some(partition) = self.slots.as_mut_slice().get_mut(usize::from(slot)) else { return };
-        partition.next_in_request = END;
-        if let Some(batch) = partition.window.get_mut(at) {
-            let meta = batch.meta_mut();
-            meta.flags = meta.flags & !flag::DENIED | flag::IN_FLIGHT;
-            meta.link = index;
-            meta.correlation = out.correlation;
-            meta.attempts = meta.attempts.saturating_add(1);
-            self.stats.batches += 1;
-            self.stats.bytes += Count::from(meta.sent_len());
-            self.stats.records += Count::from(meta.sent_count());
-            if meta.attempts == 1 && !meta.in_pieces() {
-                let waited = u32::try_from(now.since(meta.created)).unwrap_or(0);
-                self.stats.queued += 1;
-                self.stats.queue_ms += Count::from(waited);
-                self.stats.queue_max_ms = self.stats.queue_max_ms.max(waited);
-            }
-        }
-        self.link_in(last, slot, out.first_slot);
-    }
-
-    /// Adds `slot` to the list of a request, behind the last one of the same topic: a topic is named once.
-    fn link_in(&mut self, last: u16, slot: u16, first: u16) {
-        if last == END {
-            return;
-        }
-        let topic_of = |sender: &Self, at: u16| {
-            sender.slots.as_slice().get(usize::from(at)).map(|slot| slot.place.topic)
-        };
-        let topic = topic_of(self, slot);
-        let mut behind = last;
-        if topic_of(self, last) != topic {
-            let mut at = first;
-            while let Some(partition) = self.slots.as_slice().get(usize::from(at)) {
-                if Some(partition.place.topic) == topic {
-                    behind = at;
-                }
-                at = partition.next_in_request;
-            }
-        }
-        let Some(before) = self.slot_mut(behind) else { return };
-        let next = core::mem::replace(&mut before.next_in_request, slot);
-        if let Some(partition) = self.slot_mut(slot) {
-            partition.next_in_request = next;
-        }
-        // `last` is the end of the list, wherever the slot went in.
-        if behind != last
-            && let Some(link) = self.slot_link(slot)
-            && let Some(place) = self.link_mut(link)
-        {
-            place.last_slot = last;
-        }
-    }
-
-    fn slot_link(&self, slot: u16) -> Option<u16> {
-        self.find_link(self.slots.as_slice().get(usize::from(slot))?.place.leader)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Only what was asked for is kept. Brokers come before the leaders that make them interesting; with few link
 //! slots, a leader whose address was not kept is asked for again at once.
-use super::links::{Address, At};
+use super::address::{Address, At};
 use super::{LinkSlot, Sender, Slot};
 use crate::cluster::topics::Hash;
 use crate::cluster::{Known, Limit};

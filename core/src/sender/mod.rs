@@ -7,14 +7,17 @@
 //!
 //! Invariants: a batch is in a window, or finished, or its buffer is free; a partition's batches in flight are
 //! all on one link; a link's requests in flight name their batches by correlation id.
+mod address;
 mod answer;
 mod deliver;
 mod exchange;
 mod expire;
+mod judge;
 mod learn;
 mod links;
 mod produced;
 mod receive;
+mod select;
 mod slot;
 mod stats;
 mod transmit;
@@ -23,7 +26,7 @@ mod window;
 mod window_tests;
 
 use crate::batch::Crc32c;
-use crate::cluster::{Known, Place, Refresh, Topics};
+use crate::cluster::{Known, Refresh, Topics};
 use crate::config::Checked;
 use crate::connection::{Lifecycle, Link};
 use crate::defect::{self, Defect};
@@ -184,7 +187,7 @@ pub struct Sender<'a, H: Host> {
     /// The delivery that was told last; its buffer is free at the next call.
     freed: H::Slots<H::Buf>,
     /// The address of a broker that waits for a link slot.
-    spare: links::Address<H::Text>,
+    spare: address::Address<H::Text>,
     /// Something is ready for that broker still.
     spare_wanted: bool,
     /// The next of the bootstrap servers; attempts at them in a row that failed; not before.
@@ -233,7 +236,7 @@ impl<'a, H: Host> Sender<'a, H> {
             identify_failures: 0,
             finished: Ring::new(memory.finished),
             freed: memory.freed,
-            spare: links::Address::nowhere(),
+            spare: address::Address::nowhere(),
             spare_wanted: false,
             bootstrap: 0,
             bootstrap_failures: 0,
@@ -352,64 +355,6 @@ impl<'a, H: Host> Sender<'a, H> {
     fn find_link(&self, node: i32) -> Option<u16> {
         let found = self.links.as_slice().iter().position(|slot| slot.link.node == node)?;
         u16::try_from(found).ok()
-    }
-
-    /// A slot for a partition that has none: a new one, or that of a partition with nothing on its way that
-    /// `is_idle` on the append side too. Its sequence is forgotten, and remembered as such.
-    pub fn claim(
-        &mut self,
-        topic: Topic,
-        partition: i32,
-        now: Instant,
-        is_idle: impl Fn(u16) -> bool,
-    ) -> Option<u16> {
-        if let Some(found) = self.find_slot(topic, partition) {
-            return Some(found);
-        }
-        // What is asked now is about this topic, however long it was idle.
-        if let Some(known) = self.topics.known_mut(topic) {
-            known.used = now.millis();
-        }
-        let fresh = self.fresh_slot(topic, partition);
-        self.changed = true;
-        self.refresh.need();
-        let fresh = match self.slots.push(fresh) {
-            Ok(()) => return Some(self.slot_count().saturating_sub(1)),
-            Err(fresh) => fresh,
-        };
-        let idle = |index: &u16| {
-            let slot = self.slots.as_slice().get(usize::from(*index));
-            slot.is_some_and(|slot| slot.window.is_empty()) && is_idle(*index)
-        };
-        // Round and round, so that no partition is shut out; one that was never written to costs nothing.
-        let count = self.slot_count();
-        let start = u16::try_from(self.random.next_u32() % u32::from(count.max(1))).unwrap_or(0);
-        let index = (0..count).map(|nth| (start + nth) % count).find(idle)?;
-        let generation = self.generation.number;
-        let old = self.slot_mut(index)?;
-        let (place, used) = (old.place, old.sequence.is_used(generation));
-        *old = fresh;
-        if used {
-            if self.forgotten_in != generation {
-                self.forgotten = 0;
-                self.forgotten_in = generation;
-            }
-            if !defect::on(Defect::ForgottenNotRemembered) {
-                self.forgotten |= slot::mark(Topic(place.topic), place.partition);
-            }
-        }
-        Some(index)
-    }
-
-    /// A slot for a partition that has none. If its sequence may have been forgotten in this generation, it begins a
-    /// new epoch: a broker could take its first batch for one it remembers.
-    fn fresh_slot(&self, topic: Topic, partition: i32) -> Slot<H::Buf> {
-        let mut fresh = Slot::new(Place::new(topic.0, partition));
-        let generation = self.generation.number;
-        if self.forgotten_in == generation && self.forgotten & slot::mark(topic, partition) != 0 {
-            fresh.sequence = crate::idempotence::Sequence::forgotten(generation);
-        }
-        fresh
     }
 
     /// Why a link was given up last, and where it led; `None` once a link is up again.

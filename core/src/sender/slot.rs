@@ -1,9 +1,12 @@
-//! What the send half keeps of one partition.
+//! What the send half keeps of one partition, and how a partition gets a slot.
+use super::Sender;
 use super::window::Window;
 use crate::cluster::Place;
-use crate::host::Buf;
+use crate::defect::{self, Defect};
+use crate::host::{Buf, Host, Slots};
 use crate::idempotence::Sequence;
 use crate::record::Topic;
+use crate::time::Instant;
 
 /// The end of a request's list of slots.
 pub(super) const END: u16 = u16::MAX;
@@ -30,4 +33,64 @@ impl<B: Buf> Slot<B> {
 pub(super) fn mark(topic: Topic, partition: i32) -> u64 {
     let mixed = (u32::from(topic.0) << 16 ^ partition.cast_unsigned()).wrapping_mul(0x9e37_79b9);
     1 << (mixed >> 26)
+}
+
+impl<H: Host> Sender<'_, H> {
+    /// A slot for a partition that has none: a new one, or that of a partition with nothing on its way that
+    /// `is_idle` on the append side too. Its sequence is forgotten, and remembered as such.
+    pub fn claim(
+        &mut self,
+        topic: Topic,
+        partition: i32,
+        now: Instant,
+        is_idle: impl Fn(u16) -> bool,
+    ) -> Option<u16> {
+        if let Some(found) = self.find_slot(topic, partition) {
+            return Some(found);
+        }
+        // What is asked now is about this topic, however long it was idle.
+        if let Some(known) = self.topics.known_mut(topic) {
+            known.used = now.millis();
+        }
+        let fresh = self.fresh_slot(topic, partition);
+        self.changed = true;
+        self.refresh.need();
+        let fresh = match self.slots.push(fresh) {
+            Ok(()) => return Some(self.slot_count().saturating_sub(1)),
+            Err(fresh) => fresh,
+        };
+        let idle = |index: &u16| {
+            let slot = self.slots.as_slice().get(usize::from(*index));
+            slot.is_some_and(|slot| slot.window.is_empty()) && is_idle(*index)
+        };
+        // Round and round, so that no partition is shut out; one that was never written to costs nothing.
+        let count = self.slot_count();
+        let start = u16::try_from(self.random.next_u32() % u32::from(count.max(1))).unwrap_or(0);
+        let index = (0..count).map(|nth| (start + nth) % count).find(idle)?;
+        let generation = self.generation.number;
+        let old = self.slot_mut(index)?;
+        let (place, used) = (old.place, old.sequence.is_used(generation));
+        *old = fresh;
+        if used {
+            if self.forgotten_in != generation {
+                self.forgotten = 0;
+                self.forgotten_in = generation;
+            }
+            if !defect::on(Defect::ForgottenNotRemembered) {
+                self.forgotten |= mark(Topic(place.topic), place.partition);
+            }
+        }
+        Some(index)
+    }
+
+    /// A slot for a partition that has none. If its sequence may have been forgotten in this generation, it begins a
+    /// new epoch: a broker could take its first batch for one it remembers.
+    pub(super) fn fresh_slot(&self, topic: Topic, partition: i32) -> Slot<H::Buf> {
+        let mut fresh = Slot::new(Place::new(topic.0, partition));
+        let generation = self.generation.number;
+        if self.forgotten_in == generation && self.forgotten & mark(topic, partition) != 0 {
+            fresh.sequence = crate::idempotence::Sequence::forgotten(generation);
+        }
+        fresh
+    }
 }
