@@ -95,21 +95,17 @@ fn who_is_slow_is_ended_and_who_is_idle_but_there_is_not() {
 
 #[test]
 fn who_asks_too_often_is_read_later_and_others_are_not() {
-    let stage = Stage::new(|options| options.max_requests_per_second = 10);
+    let stage = Stage::new(|options| options.max_requests_per_second = 5);
     let (mut eager, mut other) = (stage.page(), stage.page());
     let start = Instant::now();
     let all: Vec<u8> = (0..20).flat_map(|n| request(API_VERSIONS, 0, n, &object([]))).collect();
     eager.send(&all);
     assert_eq!(other.ask(API_VERSIONS, 0, &object([])).int("errorCode"), 0);
-    assert!(start.elapsed() < Duration::from_millis(900), "it did not wait for the eager one");
+    assert!(start.elapsed() < Duration::from_millis(2500), "it did not wait for the eager one");
     for n in 0..20_i32 {
         assert_eq!(eager.answer().unwrap()[..4], n.to_be_bytes());
     }
-    assert!(
-        start.elapsed() >= Duration::from_millis(990),
-        "10 at once, 10 in a second: {:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() >= Duration::from_millis(2990), "5 at once, 15 in 3 s: {:?}", start.elapsed());
 }
 
 #[test]
