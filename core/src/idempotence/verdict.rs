@@ -26,7 +26,7 @@ pub enum Action {
     FailRecords,
     /// It fails.
     Fail,
-    /// It fails, and with it the producer.
+    /// It fails, and with it a producer that is idempotent.
     FailProducer,
 }
 
@@ -131,7 +131,6 @@ const ROWS: [Row; 14] = [
             E::INVALID_REQUIRED_ACKS,
             E::INVALID_TOPIC_EXCEPTION,
             E::INVALID_REQUEST,
-            E::UNSUPPORTED_VERSION,
             E::UNSUPPORTED_FOR_MESSAGE_FORMAT,
             E::UNSUPPORTED_COMPRESSION_TYPE, // KIP-110
             E::POLICY_VIOLATION,
@@ -145,10 +144,12 @@ const ROWS: [Row; 14] = [
             E::SECURITY_DISABLED,
         ],
     ),
-    // `TransactionManager.maybeTransitionToErrorState`: nothing that is idempotent can be written any more.
+    // `TransactionManager.maybeTransitionToErrorState`: nothing that is idempotent can be written any more. Without
+    // idempotence there is no such manager, and only the batch fails (`Sender.failBatch`).
     row(
         Action::FailProducer,
         &[
+            E::UNSUPPORTED_VERSION,
             E::CLUSTER_AUTHORIZATION_FAILED,
             E::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
             E::PRODUCER_FENCED, // KIP-588

@@ -15,7 +15,15 @@ use crate::wire::ErrorCode;
 
 impl<H: Host> Sender<'_, H> {
     /// Carries out the verdict on one batch, whose request is answered.
-    pub(super) fn judge(&mut self, slot: u16, at: usize, error: ErrorCode, place: (i64, i64), now: Millis) {
+    pub(super) fn judge(
+        &mut self,
+        slot: u16,
+        at: usize,
+        error: ErrorCode,
+        place: (i64, i64),
+        log_start: i64,
+        now: Millis,
+    ) {
         let verdict = Verdict::on(error);
         if matches!(verdict.action, Action::Written | Action::Duplicate) {
             self.refresh.progressed();
@@ -104,13 +112,19 @@ impl<H: Host> Sender<'_, H> {
                 self.retry(slot, at, DeliveryError::Broker(error.0), now);
             }
             Action::OutOfOrder => self.out_of_order(slot, at, oldest, error, now),
-            Action::UnknownProducer if oldest => self.out_of_order(slot, at, true, error, now),
+            // A broker that does not tell where the log begins has lost the partition meanwhile, and knows nothing of who
+            // wrote to it (`TransactionManager.canRetry`).
+            Action::UnknownProducer if oldest && log_start >= 0 => {
+                self.out_of_order(slot, at, true, error, now)
+            }
             Action::UnknownProducer => self.retry(slot, at, DeliveryError::Broker(error.0), now),
             Action::Split => self.split(slot, at, error),
             Action::Fail | Action::FailRecords => self.fail(slot, at, DeliveryError::Broker(error.0)),
             Action::FailProducer => {
                 self.fail(slot, at, DeliveryError::Broker(error.0));
-                self.end(error);
+                if idempotent {
+                    self.end(error);
+                }
             }
         }
     }

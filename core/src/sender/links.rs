@@ -174,23 +174,33 @@ impl<H: Host> Sender<'_, H> {
         }
     }
 
-    /// A link to ask the cluster by: an open one with the fewest requests in flight. If there is none, one is
-    /// chosen to be opened.
-    pub(super) fn least_loaded(&mut self, now: Millis) -> Option<u16> {
-        let max = u32::from(self.config.max_in_flight());
+    /// All links, from a random one on.
+    fn in_any_order(&mut self) -> impl Iterator<Item = u16> + use<H> {
         let count = self.link_count();
         let start = u16::try_from(self.random.next_u32() % u32::from(count.max(1))).unwrap_or(0);
-        let order = || (0..count).map(move |nth| (start + nth) % count.max(1));
-        let open = order()
-            .filter(|index| self.link(*index).is_some_and(|slot| slot.link.can_send(now, max)))
-            .min_by_key(|index| self.link(*index).map_or(usize::MAX, |slot| slot.link.in_flight.len()));
+        (0..count).map(move |nth| (start + nth) % count.max(1))
+    }
+
+    /// Of the open links that `fit` the one with the fewest requests in flight.
+    pub(super) fn idlest(&mut self, now: Millis, fits: fn(&LinkSlot<H>) -> bool) -> Option<u16> {
+        let max = u32::from(self.config.max_in_flight());
+        let fits = |slot: &LinkSlot<H>| slot.link.can_send(now, max) && fits(slot);
+        self.in_any_order()
+            .filter(|index| self.link(*index).is_some_and(fits))
+            .min_by_key(|index| self.link(*index).map_or(usize::MAX, |slot| slot.link.in_flight.len()))
+    }
+
+    /// A link to ask the cluster by: the idlest that is open. If there is none, one is chosen to be opened.
+    pub(super) fn least_loaded(&mut self, now: Millis) -> Option<u16> {
+        let open = self.idlest(now, |_| true);
         if open.is_some() {
             return open;
         }
         if self.links.as_slice().iter().any(|slot| slot.is_pending(now)) {
             return None;
         }
-        let known = order()
+        let known = self
+            .in_any_order()
             .filter(|index| self.link(*index).is_some_and(|slot| slot.link.may_dial(now)))
             .max_by_key(|index| self.link(*index).map_or(0, |slot| slot.link.unused_for(now)));
         // A broker that waits for a slot can tell as much as a bootstrap server.

@@ -30,6 +30,7 @@ pub struct Produced {
     error: ErrorCode,
     base_offset: i64,
     append_time: i64,
+    log_start: i64,
     leader: i32,
     leader_epoch: i32,
     node: i32,
@@ -48,6 +49,7 @@ impl Produced {
             error: ErrorCode::NONE,
             base_offset: -1,
             append_time: -1,
+            log_start: -1,
             leader: -1,
             leader_epoch: -1,
             node: -1,
@@ -75,6 +77,7 @@ impl<H: Host> Sender<'_, H> {
                 r::ERROR_CODE => p.error = error_code(value),
                 r::BASE_OFFSET => p.base_offset = value,
                 r::LOG_APPEND_TIME_MS => p.append_time = value,
+                r::LOG_START_OFFSET => p.log_start = value,
                 r::BATCH_INDEX => self.note(index, p, |bytes| {
                     if let Ok(place) = u32::try_from(value)
                         && !defect::on(Defect::BlameForgotten)
@@ -106,7 +109,10 @@ impl<H: Host> Sender<'_, H> {
     /// Writes the broker's notes on a refusal into the bytes of the batch, which is dead.
     fn note(&mut self, index: u16, p: &Produced, write: impl FnOnce(&mut [u8])) {
         let verdict = Verdict::on(p.error);
-        if !matches!(verdict.action, Action::Fail | Action::FailRecords | Action::Split) {
+        if !matches!(
+            verdict.action,
+            Action::Fail | Action::FailRecords | Action::FailProducer | Action::Split
+        ) {
             return;
         }
         let Some((slot, at)) = self.answered_batch(index, p) else { return };
@@ -148,7 +154,7 @@ impl<H: Host> Sender<'_, H> {
             p.hinted = true;
         }
         let place = (p.base_offset, p.append_time);
-        self.judge(slot, at, p.error, place, now);
+        self.judge(slot, at, p.error, place, p.log_start, now);
         self.tidy(slot);
     }
 

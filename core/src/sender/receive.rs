@@ -187,12 +187,7 @@ impl<H: Host> Sender<'_, H> {
             return None;
         }
         // Any link that is open will do; opening one is metadata's business.
-        let max = u32::from(self.config.max_in_flight());
-        let speaks = |index: &u16| {
-            self.link(*index)
-                .is_some_and(|slot| slot.link.can_send(now, max) && slot.link.versions.init_producer_id >= 0)
-        };
-        let Some(index) = (0..self.link_count()).find(speaks) else {
+        let Some(index) = self.idlest(now, |slot| slot.link.versions.init_producer_id >= 0) else {
             if !self.links_up() {
                 self.refresh.need();
             }

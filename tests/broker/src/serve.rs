@@ -11,7 +11,7 @@ use kurier_core::wire::ErrorCode;
 
 use crate::error::Close;
 use crate::log::Append;
-use crate::produce::{self, Answer, PartitionAnswer, ProduceRequest, TopicAnswer};
+use crate::produce::{self, Answer, PartitionAnswer, ProduceRequest, ProduceTopic, TopicAnswer};
 use crate::replication::Delayed;
 use crate::request::{Body, Fault, Injector, Reply, RequestInfo};
 use crate::state::State;
@@ -327,7 +327,7 @@ fn produce_with_faults(
     for topic in request.topics.iter().filter(|_| fault.skip) {
         let struck = topic.partitions.iter().filter(|partition| fault.strikes(&topic.name, partition.index));
         let answers: Vec<PartitionAnswer> =
-            struck.map(|partition| skipped(partition.index, fault.error)).collect();
+            struck.map(|partition| skipped(state, topic, partition.index, fault.error)).collect();
         match topics.iter_mut().find(|answer| answer.id == topic.id && answer.name == topic.name) {
             Some(answer) => answer.partitions.extend(answers),
             None if answers.is_empty() => {}
@@ -340,8 +340,13 @@ fn produce_with_faults(
     Answer::Topics(topics)
 }
 
-fn skipped(index: i32, error: Option<ErrorCode>) -> PartitionAnswer {
+fn skipped(state: &State, topic: &ProduceTopic<'_>, index: i32, error: Option<ErrorCode>) -> PartitionAnswer {
     let mut answer = PartitionAnswer::refused(index, error.unwrap_or_default());
+    // Brokers that said so told where the log begins, which may be behind what the producer wrote.
+    if error == Some(ErrorCode::UNKNOWN_PRODUCER_ID) {
+        let partition = state.topic(&topic.name).and_then(|topic| topic.partition(index));
+        answer.log_start_offset = partition.map_or(-1, |partition| partition.log.start());
+    }
     if error.is_none() {
         answer.outcome = Ok(Append { base_offset: 0, end_offset: 0, log_append_time: -1, duplicate: false });
     }

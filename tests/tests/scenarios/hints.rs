@@ -1,11 +1,12 @@
-//! Leaders that an answer to Produce names (KIP-951). Metadata is never answered here, so nothing else can tell of them,
-//! and the backoff is long, so what is sent soon was sent without it.
+//! Leaders that an answer to Produce names (KIP-951). Metadata tells nothing here, so nothing else can tell of them, and
+//! the backoff is long, so what is sent soon was sent without it.
 use kurier_broker::codec::Value;
 use kurier_broker::{Fault, RequestInfo};
 use kurier_core::config::Config;
 use kurier_core::record::Record;
 use kurier_core::storage::Storage;
 use kurier_core::wire::ErrorCode;
+use kurier_tests::meddler::Answer;
 use kurier_tests::scene::{SERVERS, Scene};
 
 const PRODUCE: i16 = 0;
@@ -27,12 +28,21 @@ fn scene() -> Scene {
     assert_eq!(scene.net.inner.cluster.leader("lines", 0), Some((1, 2)));
     write(&mut scene, 1_000);
     scene.net.requests.clear();
-    scene.net.meddle(no_metadata);
+    scene.net.meddle(|answer| vec![no_leaders(answer)]);
     scene
 }
 
-fn no_metadata(answer: &kurier_tests::meddler::Answer) -> Vec<Vec<u8>> {
-    if answer.asked.api == METADATA { Vec::new() } else { vec![answer.frame.clone()] }
+/// An answer to Metadata says that nobody leads any partition, and knows no other brokers.
+fn no_leaders(answer: &Answer) -> Vec<u8> {
+    if answer.asked.api != METADATA {
+        return answer.frame.clone();
+    }
+    let mut value = answer.value();
+    list(field(&mut value, "brokers")).truncate(2);
+    for topic in list(field(&mut value, "topics")) {
+        *field(topic, "errorCode") = Value::Int(i64::from(ErrorCode::LEADER_NOT_AVAILABLE.0));
+    }
+    answer.saying(&value).frame
 }
 
 /// Writes a record, which takes so many ms at most.
@@ -59,7 +69,7 @@ fn refuse_once(scene: &mut Scene, leader: i64, epoch: i64) {
     });
     scene.net.meddle(move |answer| {
         if answer.asked.api != PRODUCE {
-            return no_metadata(answer);
+            return vec![no_leaders(answer)];
         }
         let mut value = answer.value();
         let partition = &mut list(field(&mut value, "responses"))[0];
@@ -92,6 +102,7 @@ fn a_leader_that_an_answer_names_gets_the_batch_at_once() {
     write(&mut scene, 100);
     let ports: Vec<_> = produced(&scene, from).iter().map(|(port, _)| *port).collect();
     assert_eq!(ports, [9091, 9092]);
+    assert_eq!(scene.net.count(METADATA), 0);
     scene.net.requests.clear();
     write(&mut scene, 100);
     assert_eq!(produced(&scene, from)[0].0, 9092, "it is remembered");
@@ -107,6 +118,7 @@ fn a_leader_that_nobody_knew_is_found_at_the_address_in_the_answer() {
     write(&mut scene, 100);
     let ports: Vec<_> = produced(&scene, from).iter().map(|(port, _)| *port).collect();
     assert_eq!(ports, [9091, 9093]);
+    assert_eq!(scene.net.count(METADATA), 0);
 }
 
 #[test]

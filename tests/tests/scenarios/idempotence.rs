@@ -2,7 +2,10 @@
 use super::stage::{NAME, Seen, Stage, config};
 use kurier_broker::{Body, Fault, RequestInfo, TimestampType};
 use kurier_core::error::Fate;
+use kurier_core::record::Record;
+use kurier_core::storage::Storage;
 use kurier_core::wire::ErrorCode;
+use kurier_tests::scene::Scene;
 
 /// A producer that the broker knows, so that batches are pipelined.
 fn begun() -> Stage {
@@ -119,9 +122,33 @@ fn a_fenced_epoch_fails_its_batch_and_the_next_begins_a_new_one() {
     assert_eq!(stage.batches(0), [(0, 0, 1), (1, 0, 1)]);
 }
 
+const DEADLY: [ErrorCode; 5] = [
+    ErrorCode::PRODUCER_FENCED,
+    ErrorCode::CLUSTER_AUTHORIZATION_FAILED,
+    ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    ErrorCode::INVALID_PRODUCER_ID_MAPPING,
+    ErrorCode::UNSUPPORTED_VERSION,
+];
+
+#[test]
+fn without_idempotence_what_ends_a_producer_ends_a_batch() {
+    for error in DEADLY {
+        let mut stage = Stage::new(config().enable_idempotence(false));
+        stage.inject(move |nth, _| (nth == 0).then(|| Fault::refuse(error)));
+        let refused = stage.send(8);
+        stage.flush();
+        assert_eq!(stage.refusal(refused), (error, Fate::NotWritten));
+        stage.turns(20);
+        let next = stage.send(8);
+        stage.flush();
+        assert!(stage.told(next).outcome.is_written());
+        stage.check();
+    }
+}
+
 #[test]
 fn a_fenced_producer_is_over() {
-    for error in [ErrorCode::PRODUCER_FENCED, ErrorCode::CLUSTER_AUTHORIZATION_FAILED] {
+    for error in DEADLY {
         let mut stage = begun();
         stage.inject(move |_, _| Some(Fault::refuse(error)));
         let one = stage.send(8);
@@ -258,6 +285,33 @@ fn the_newest_out_of_order_was_not_written_though_an_attempt_at_it_was_lost() {
     stage.check();
     assert_eq!(stage.counts(), (2, 0, 0));
     assert_eq!(stage.batches(0), [(0, 0, 1), (1, 0, 1)]);
+}
+
+/// `logStartOffset` of the first partition in an answer of version 13: behind the size, the number on the link, no tags,
+/// one topic with its id, one partition with its index, error, offset and time.
+const LOG_START: usize = 4 + 4 + 1 + 1 + 16 + 1 + 4 + 2 + 8 + 8;
+
+#[test]
+fn a_broker_that_knows_neither_the_producer_nor_the_log_is_asked_again() {
+    let no_log: fn(&mut Vec<u8>) = |frame| {
+        let start = &mut frame[LOG_START..][..8];
+        assert_eq!(start, 0_i64.to_be_bytes(), "the log begins at 0");
+        start.copy_from_slice(&(-1_i64).to_be_bytes());
+    };
+    for written in [true, false] {
+        let mut stage = begun();
+        stage.inject(move |nth, _| match nth {
+            0 if written => Some(Fault::close_after()),
+            0 => Some(Fault::close_before()),
+            1 | 2 => Some(Fault { alter: Some(no_log), ..Fault::refuse(ErrorCode::UNKNOWN_PRODUCER_ID) }),
+            _ => None,
+        });
+        let id = stage.send(8);
+        stage.flush();
+        stage.check();
+        assert_eq!(stage.told(id).offset, Some(1));
+        assert_eq!(stage.batches(0), [(0, 0, 1), (0, 1, 1)], "no new epoch");
+    }
 }
 
 #[test]
@@ -399,4 +453,33 @@ fn the_time_of_a_batch_that_the_broker_has_already_is_not_told_as_the_brokers_ow
             assert_eq!(stage.told(id).timestamp.is_some(), stamped, "{kind:?}: {:?}", stage.told(id));
         }
     }
+}
+
+#[test]
+fn an_identity_is_asked_of_the_broker_that_has_least_to_do() {
+    const METADATA: i16 = 3;
+    const INIT_PRODUCER_ID: i16 = 22;
+    let config = config().metadata_max_age_ms(50).request_timeout_ms(30_000);
+    let mut scene = Scene::new(Storage::<2, 2, 4, 256>::new(), config, 2, 2);
+    scene.cluster().move_leader("lines", 1, 2);
+    scene.cluster().inject(|request: &RequestInfo<'_>| {
+        let is = matches!(request.body, Body::InitProducerId(_));
+        is.then(|| Fault::refuse(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS))
+    });
+    let topic = scene.lines();
+    for partition in 0..2 {
+        scene.send(topic, Record::value(b"x").partition(partition));
+    }
+    scene.run(200);
+    // The link that was opened first waits for an answer from here on.
+    scene.net.meddle(|answer| {
+        let held = answer.asked.api == METADATA && answer.asked.port == 9091;
+        if held { Vec::new() } else { vec![answer.frame.clone()] }
+    });
+    scene.run(1_000);
+    assert!(scene.net.requests.iter().rev().find(|(_, asked)| asked.api == METADATA).unwrap().1.port == 9091);
+    scene.net.requests.clear();
+    scene.run(1_000);
+    let asked: Vec<_> = scene.net.requests.iter().map(|(_, asked)| (asked.api, asked.port)).collect();
+    assert!(asked.len() > 10 && asked.iter().all(|asked| *asked == (INIT_PRODUCER_ID, 9092)), "{asked:?}");
 }
