@@ -120,3 +120,20 @@ fn what_the_old_leader_may_have_written_is_not_called_not_written_because_of_the
     assert_eq!(failed(&stage, new), (DeliveryError::UnsupportedVersion, Fate::NotWritten));
     assert!(stage.told(old).outcome.is_written(), "{:?}", stage.told(old));
 }
+
+#[test]
+fn what_a_broker_says_is_told_also_when_it_ends_the_producer() {
+    // The error of the first partition in an answer of version 13 is another: behind the size, the number on the link, no
+    // tags, one topic with its id, one partition with its index.
+    const ERROR: usize = 4 + 4 + 1 + 1 + 16 + 1 + 4;
+    let over: fn(&mut Vec<u8>) = |frame| {
+        assert_eq!(frame[ERROR..][..2], ErrorCode::INVALID_RECORD.0.to_be_bytes());
+        frame[ERROR..][..2].copy_from_slice(&ErrorCode::CLUSTER_AUTHORIZATION_FAILED.0.to_be_bytes());
+    };
+    let mut stage = wants_keys();
+    stage.inject(move |_, _| Some(Fault::alter(over)));
+    let id = stage.send(8);
+    stage.flush();
+    assert_eq!(stage.refusal(id), (ErrorCode::CLUSTER_AUTHORIZATION_FAILED, Fate::NotWritten));
+    assert_eq!(stage.message(id), "a record is not allowed");
+}
