@@ -21,7 +21,7 @@ impl<H: Host> Sender<'_, H> {
         at: usize,
         error: ErrorCode,
         place: (i64, i64),
-        log_start: i64,
+        has_start: bool,
         now: Millis,
     ) {
         let verdict = Verdict::on(error);
@@ -114,9 +114,7 @@ impl<H: Host> Sender<'_, H> {
             Action::OutOfOrder => self.out_of_order(slot, at, oldest, error, now),
             // A broker that does not tell where the log begins has lost the partition meanwhile, and knows nothing of who
             // wrote to it (`TransactionManager.canRetry`).
-            Action::UnknownProducer if oldest && log_start >= 0 => {
-                self.out_of_order(slot, at, true, error, now)
-            }
+            Action::UnknownProducer if oldest && has_start => self.out_of_order(slot, at, true, error, now),
             Action::UnknownProducer => self.retry(slot, at, DeliveryError::Broker(error.0), now),
             Action::Split => self.split(slot, at, error),
             Action::Fail | Action::FailRecords => self.fail(slot, at, DeliveryError::Broker(error.0)),

@@ -30,13 +30,14 @@ pub struct Produced {
     error: ErrorCode,
     base_offset: i64,
     append_time: i64,
-    log_start: i64,
     leader: i32,
     leader_epoch: i32,
     node: i32,
     /// Where the address of `node` is kept.
     at: Option<At>,
     hinted: bool,
+    /// Whether the partition's log start was told.
+    has_start: bool,
 }
 
 impl Produced {
@@ -49,12 +50,12 @@ impl Produced {
             error: ErrorCode::NONE,
             base_offset: -1,
             append_time: -1,
-            log_start: -1,
             leader: -1,
             leader_epoch: -1,
             node: -1,
             at: None,
             hinted: false,
+            has_start: false,
         }
     }
 }
@@ -77,7 +78,7 @@ impl<H: Host> Sender<'_, H> {
                 r::ERROR_CODE => p.error = error_code(value),
                 r::BASE_OFFSET => p.base_offset = value,
                 r::LOG_APPEND_TIME_MS => p.append_time = value,
-                r::LOG_START_OFFSET => p.log_start = value,
+                r::LOG_START_OFFSET => p.has_start = value >= 0,
                 r::BATCH_INDEX => self.note(index, p, |bytes| {
                     if let Ok(place) = u32::try_from(value)
                         && !defect::on(Defect::BlameForgotten)
@@ -154,7 +155,7 @@ impl<H: Host> Sender<'_, H> {
             p.hinted = true;
         }
         let place = (p.base_offset, p.append_time);
-        self.judge(slot, at, p.error, place, p.log_start, now);
+        self.judge(slot, at, p.error, place, p.has_start, now);
         self.tidy(slot);
     }
 
