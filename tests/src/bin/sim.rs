@@ -70,11 +70,40 @@ fn replay(seed: u64, limit: Limit) -> ExitCode {
     }
 }
 
+/// What many histories did.
+#[derive(Default)]
+struct Sum {
+    polls: u64,
+    written: u64,
+    /// Histories in which no record was accepted, none was written, no fault struck.
+    accepts_none: u64,
+    writes_none: u64,
+    calm: u64,
+}
+
+impl Sum {
+    fn add(&mut self, one: &Played) {
+        self.polls += one.polls;
+        self.written += one.written;
+        self.accepts_none += u64::from(one.accepted == 0);
+        self.writes_none += u64::from(one.written == 0);
+        self.calm += u64::from(!one.struck);
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.polls += other.polls;
+        self.written += other.written;
+        self.accepts_none += other.accepts_none;
+        self.writes_none += other.writes_none;
+        self.calm += other.calm;
+    }
+}
+
 fn many(options: &Options) -> ExitCode {
     let started = Instant::now();
     let next = AtomicU64::new(0);
     let work = || {
-        let (mut failures, mut sum, mut played) = (Vec::new(), Played::default(), 0_u64);
+        let (mut failures, mut sum, mut played) = (Vec::new(), Sum::default(), 0_u64);
         loop {
             let n = next.fetch_add(1, Ordering::Relaxed);
             if n >= options.count || failures.len() >= ENOUGH {
@@ -83,22 +112,20 @@ fn many(options: &Options) -> ExitCode {
             played += 1;
             match sim::play(options.first + n, options.limit) {
                 Ok(one) => {
-                    sum.polls += one.polls;
-                    sum.written += one.written;
+                    sum.add(&one);
                 }
                 Err(failure) => failures.push(failure),
             }
         }
     };
     let mut failures: Vec<Failure> = Vec::new();
-    let (mut sum, mut played) = (Played::default(), 0);
+    let (mut sum, mut played) = (Sum::default(), 0);
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..options.threads).map(|_| scope.spawn(work)).collect();
         for worker in workers {
             if let Ok((failed, one, count)) = worker.join() {
                 failures.extend(failed);
-                sum.polls += one.polls;
-                sum.written += one.written;
+                sum.join(&one);
                 played += count;
             }
         }
@@ -131,6 +158,13 @@ fn many(options: &Options) -> ExitCode {
         options.threads,
         sum.polls as f64 / played as f64,
         sum.written as f64 / played as f64
+    );
+    let share = |count: u64| count as f64 * 100.0 / played.max(1) as f64;
+    println!(
+        "{:.1} % without an accepted record, {:.1} % without a written one, {:.1} % in which no fault struck",
+        share(sum.accepts_none),
+        share(sum.writes_none),
+        share(sum.calm)
     );
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

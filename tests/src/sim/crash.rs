@@ -41,8 +41,9 @@ impl World {
         if self.scenario.discard {
             self.home.with(|producer| producer.discard_deliveries());
         }
-        let tried = std::mem::take(&mut self.user).tried;
-        self.user.tried = tried;
+        let before = std::mem::take(&mut self.user);
+        (self.user.tried, self.user.accepted) = (before.tried, before.accepted);
+        self.user.calls_left = before.calls_left;
         self.touched = true;
         Ok(())
     }

@@ -38,6 +38,30 @@ pub(super) const TOPICS: u32 = 1 << 27;
 pub(super) const LATER: (u32, u32) = (17, 23);
 /// Those that came last, likewise.
 pub(super) const LAST: (u32, u32) = (24, 27);
+/// No fault, but a manner: the user is done when so many records were accepted, not when so many were tried, and faults
+/// strike while there is something to do.
+pub(super) const WORK: u32 = 1 << 29;
+/// Another: the user goes on calling after it has left.
+pub(super) const AFTER: u32 = 1 << 30;
+/// Manners are in every history, unless its limit leaves them out.
+pub(super) const MANNERS: u32 = WORK | AFTER;
+/// What strikes between requests; the others strike requests.
+pub(super) const BETWEEN: u32 = CUT
+    | STALL
+    | REFUSE
+    | MOVE
+    | RESTART
+    | SHRINK
+    | RECREATE
+    | GROW
+    | CRASH
+    | ADDRESS
+    | LAG
+    | JUMP
+    | EXPIRE
+    | TRUNCATE
+    | LIMIT
+    | KEYS;
 /// All of them, with their names.
 pub(super) const KINDS: [(u32, &str); 28] = [
     (SLOW, "slow"),

@@ -8,13 +8,22 @@ use kurier_broker::Running;
 impl World {
     /// One fault, and when the next one comes.
     pub(super) fn trouble(&mut self) -> Result<(), Finding> {
-        self.trouble_at = self.now + self.dice.around(self.scenario.trouble) + 1;
-        let kinds: Vec<u32> =
-            fault::KINDS.iter().map(|(kind, _)| *kind).filter(|k| self.scenario.has(*k)).collect();
+        let works = self.scenario.has(fault::WORK);
+        // Where the user cannot get done, faults become rare.
+        let rare = if works && self.struck > 40 { 20 } else { 1 };
+        self.trouble_at = self.now + self.dice.around(self.scenario.trouble * rare) + 1;
+        let kinds = fault::KINDS.iter().map(|(kind, _)| *kind).filter(|k| self.scenario.has(*k));
+        let kinds: Vec<u32> = kinds.filter(|kind| !works || kind & fault::BETWEEN != 0).collect();
         if kinds.is_empty() {
             self.trouble_at = NEVER;
             return Ok(());
         }
+        let busy = self.oracle.untold() > 0;
+        if works && !busy && self.dice.chance(500) {
+            self.lurk();
+            return Ok(());
+        }
+        self.struck += u64::from(busy);
         match self.dice.pick(&kinds) {
             fault::CUT => self.net.cut(),
             fault::STALL => self.net.stall(),
@@ -64,6 +73,19 @@ impl World {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The next fault waits until there is something to do.
+    pub(super) fn lurk(&mut self) {
+        self.lurking = true;
+        self.trouble_at = NEVER;
+    }
+
+    /// There is something to do.
+    pub(super) fn pounce(&mut self) {
+        if std::mem::take(&mut self.lurking) {
+            self.trouble_at = self.now + self.dice.around(self.scenario.trouble / 2) + 1;
+        }
     }
 
     /// Another `max.message.bytes`, which brokers hold against batches that are on their way, too.

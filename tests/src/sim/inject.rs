@@ -63,10 +63,12 @@ pub(super) fn injector(scenario: &Scenario, timeline: Timeline, watch: Watch) ->
     let mut other = Dice::new(scenario.seed, 10);
     let mut last = Dice::new(scenario.seed, 15);
     let (faults, idempotent) = (scenario.faults, scenario.idempotent);
+    // Where there are few requests, more of them are struck.
+    let often = if scenario.has(fault::WORK) && scenario.records <= 10 { 3 } else { 1 };
     Box::new(move |request| {
         watch.look(request);
         let mut fault =
-            choose(request, faults, &mut dice).or_else(|| choose_last(request, faults, &mut last));
+            choose(request, faults, often, &mut dice).or_else(|| choose_last(request, faults, &mut last));
         // Brokers before 1.1 do not remember where a batch is that they have; it is said only of what is in the log. They do not
         // wait for followers with that, so what lags may still be lost.
         if let Some(fault) = fault.as_mut().filter(|fault| idempotent && !fault.skip && fault.error.is_some())
@@ -77,6 +79,9 @@ pub(super) fn injector(scenario: &Scenario, timeline: Timeline, watch: Watch) ->
         }
         timeline.note(|| line(request, fault.as_ref()));
         watch.answered(request, fault.as_ref());
+        if fault.is_some() {
+            watch.strike();
+        }
         fault
     })
 }
@@ -89,18 +94,18 @@ pub(super) fn observer(timeline: Timeline, watch: Watch) -> impl FnMut(&RequestI
     }
 }
 
-fn choose(request: &RequestInfo<'_>, faults: u32, dice: &mut Dice) -> Option<Fault> {
+fn choose(request: &RequestInfo<'_>, faults: u32, often: u64, dice: &mut Dice) -> Option<Fault> {
     let has = |kind| faults & kind != 0;
     let produce = match &request.body {
         Body::Produce(produce) => Some(produce),
         _ => None,
     };
-    if has(fault::THROTTLE) && dice.chance(100) {
+    if has(fault::THROTTLE) && dice.chance(100 * often) {
         let mut fault = Fault::delay(0);
         fault.throttle_ms = Some(dice.around(100) as i32);
         return Some(fault);
     }
-    if has(fault::SWALLOW) && dice.chance(60) {
+    if has(fault::SWALLOW) && dice.chance(60 * often) {
         return Some(match dice.below(5) {
             0 => Fault::ignore(),
             1 => Fault::lose_answer(),
@@ -113,20 +118,20 @@ fn choose(request: &RequestInfo<'_>, faults: u32, dice: &mut Dice) -> Option<Fau
             }
         });
     }
-    if has(fault::MALFORM) && dice.chance(60) {
+    if has(fault::MALFORM) && dice.chance(60 * often) {
         return Some(malform::fault(request, dice));
     }
-    if has(fault::SLOW) && dice.chance(60) {
+    if has(fault::SLOW) && dice.chance(60 * often) {
         return Some(Fault::delay(dice.around(200) as i64));
     }
     if has(fault::FATAL)
         && matches!(request.body, Body::Produce(_) | Body::InitProducerId(_))
-        && dice.chance(25)
+        && dice.chance(25 * often)
     {
         return Some(Fault::refuse(dice.pick(DEADLY)));
     }
     let Some(produce) = produce else {
-        if !has(fault::ABOUT) || !dice.chance(250) {
+        if !has(fault::ABOUT) || !dice.chance(250 * often) {
             return None;
         }
         return Some(match request.body {
@@ -136,11 +141,11 @@ fn choose(request: &RequestInfo<'_>, faults: u32, dice: &mut Dice) -> Option<Fau
         });
     };
     let fault = match () {
-        () if has(fault::ERROR) && dice.chance(120) => match dice.below(2) {
+        () if has(fault::ERROR) && dice.chance(120 * often) => match dice.below(2) {
             0 => Fault::refuse(dice.pick(BEFORE)),
             _ => Fault::fail_after(dice.pick(AFTER)),
         },
-        () if has(fault::FINAL) && dice.chance(80) => match dice.below(3) {
+        () if has(fault::FINAL) && dice.chance(80 * often) => match dice.below(3) {
             0 => Fault::fail_after(dice.pick(FINAL_AFTER)),
             _ => Fault::refuse(dice.pick(FINAL)),
         },

@@ -35,8 +35,12 @@ use world::World;
 pub struct Played {
     /// Calls of the producer's `poll`.
     pub polls: u64,
+    /// Records accepted.
+    pub accepted: u64,
     /// Records acknowledged.
     pub written: u64,
+    /// A fault struck while there was something to do.
+    pub struck: bool,
 }
 
 /// A history that went wrong.
@@ -88,7 +92,12 @@ fn run(seed: u64, limit: Limit, timeline: &Timeline) -> Result<Played, Failure> 
     let played = catch_unwind(AssertUnwindSafe(|| {
         let mut world = World::new(seed, limit, timeline.clone())?;
         world.play()?;
-        Ok(Played { polls: world.polls, written: world.oracle.written })
+        Ok(Played {
+            polls: world.polls,
+            accepted: world.user.accepted,
+            written: world.oracle.written,
+            struck: world.was_struck(),
+        })
     }));
     let found = match played {
         Ok(Ok(played)) => return Ok(played),

@@ -1,9 +1,14 @@
 //! Calls that are allowed at any time and that nobody needs: in the middle of everything.
+use super::fault;
 use super::oracle::{Finding, Wrong};
 use super::world::World;
 use kurier_core::error::{SendError, TopicError};
 use kurier_core::record::{Record, Ticket, Topic};
 use kurier_core::time::Timestamp;
+
+/// Of all kinds on all links, at most: as many as the largest storage has links, each with its own limit and two that are
+/// not about records.
+const MOST_REQUESTS: u32 = 8 * (5 + 2);
 
 impl World {
     /// One of them.
@@ -102,6 +107,22 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// What can be read at any time.
+    pub(super) fn look_around(&mut self) -> Result<(), Finding> {
+        self.counts()?;
+        let damaged = self.scenario.has(fault::MALFORM);
+        let wrong = self.home.with(|producer| {
+            let asked = producer.requests_in_flight();
+            if asked > MOST_REQUESTS {
+                return Some(format!("{asked} requests in flight"));
+            }
+            let (_, to) = producer.trouble()?;
+            let known = to.host.is_empty() || to.host == "broker" && to.port > 9000;
+            (!known && !damaged).then(|| format!("trouble with {}:{}, which is nobody", to.host, to.port))
+        });
+        wrong.flatten().map_or(Ok(()), |what| Err((Wrong::Broken, what)))
     }
 
     /// What can be read is within its bounds.

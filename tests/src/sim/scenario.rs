@@ -35,7 +35,7 @@ pub(super) struct Scenario {
     /// Brokers stamp records when they take them.
     pub(super) append_time: bool,
     pub(super) faults: u32,
-    /// Records to try.
+    /// Records to get accepted; in histories of the first manner, to try.
     pub(super) records: u64,
     /// Bytes of a record's value, at most, with few exceptions.
     pub(super) longest: u64,
@@ -186,6 +186,12 @@ impl Scenario {
             start: d.pick(&[0, 1_000_000, ((1 << 32) - 700) * 1000, (1 << 31) * 1000 - 500_000, 77_777_777]),
         };
         scenario.sharpen(limit);
+        scenario.faults |= fault::MANNERS & limit.faults;
+        if scenario.has(fault::WORK) {
+            // How long the user is at it, with nothing wrong: a few faults fall into that.
+            let life = scenario.records * scenario.pace + scenario.latency.1 * 4 + u64::from(linger) * 1000;
+            scenario.trouble = scenario.trouble.min(life / 2 + 250);
+        }
         scenario
     }
 
@@ -204,7 +210,8 @@ impl Scenario {
     /// Whether a broker's notes on a refusal always get to the user: all brokers give them, nothing breaks an answer off, and
     /// no batch is refused without any.
     pub(super) fn is_noted(&self) -> bool {
-        const HARMLESS: u32 = fault::KEYS | fault::ERROR | fault::LIMIT | fault::GROW | fault::THROTTLE;
+        const HARMLESS: u32 =
+            fault::KEYS | fault::ERROR | fault::LIMIT | fault::GROW | fault::THROTTLE | fault::MANNERS;
         let old = matches!(self.release, Release::V2_1 | Release::V1_0 | Release::V0_11);
         !old && self.faults & !HARMLESS == 0
     }
@@ -249,7 +256,7 @@ const fn most_delivery(retry: u32, retry_max: u32) -> u32 {
 /// How a history is made smaller to look at it.
 #[derive(Debug, Clone, Copy)]
 pub struct Limit {
-    /// Records tried, at most.
+    /// Records accepted, at most; in histories of the first manner, tried.
     pub records: u64,
     /// Kinds of faults, as bits.
     pub faults: u32,
@@ -258,4 +265,10 @@ pub struct Limit {
 impl Limit {
     /// None: the history as its seed has it.
     pub const NONE: Self = Self { records: u64::MAX, faults: u32::MAX };
+
+    /// The kinds of faults that there were at first, and nothing of how users act now: histories of that time.
+    pub const FIRST: Self = Self { records: u64::MAX, faults: (1 << fault::LATER.0) - 1 };
+
+    /// The same with the kinds that came next.
+    pub const SECOND: Self = Self { records: u64::MAX, faults: (1 << fault::LAST.0) - 1 };
 }

@@ -3,9 +3,14 @@ use super::fault;
 use super::oracle::{Finding, Wrong};
 use super::scenario::End;
 use super::world::World;
+use kurier_core::delivery::Told;
 use kurier_core::error::{DeliveryError, Outcome, SendError};
 use kurier_core::producer::Mark;
 use kurier_core::record::Topic;
+use std::collections::BTreeMap;
+
+/// Tries that are refused, after which the user gives up.
+const MOST_REFUSALS: u64 = 25;
 
 /// What the user has done so far.
 #[derive(Default)]
@@ -14,6 +19,15 @@ pub(super) struct User {
     /// Registered for nothing.
     pub(super) others: Vec<(&'static str, Topic)>,
     pub(super) tried: u64,
+    pub(super) accepted: u64,
+    /// Tries in a row that were refused.
+    refused: u32,
+    /// When each batch was opened, in µs.
+    opened: BTreeMap<u32, u64>,
+    /// It has waited once before it aborts.
+    paused: bool,
+    /// Calls still to be made, of one that has left.
+    pub(super) calls_left: Option<u32>,
     pub(super) closed: bool,
     pub(super) aborted: bool,
     pub(super) fatal: bool,
@@ -25,6 +39,10 @@ impl World {
     /// One thing the user does, and when the next one comes.
     pub(super) fn act(&mut self) -> Result<(), Finding> {
         self.user_at = self.now + self.dice.around(self.scenario.pace) + 1;
+        if let Some(left) = self.user.calls_left {
+            return self.go_on(left);
+        }
+        let works = self.scenario.has(fault::WORK);
         if self.scenario.has(fault::CALLS) && self.dice.chance(250) {
             self.odd_call()?;
         }
@@ -37,6 +55,14 @@ impl World {
                 for _ in 0..burst {
                     self.user.tried += 1;
                     if !self.send(false)? {
+                        // Who is refused waits before the next try: a cluster is not asked in no time.
+                        self.user.refused += 1;
+                        let wait = 300 << self.user.refused.min(10);
+                        self.user_at = self.user_at.max(self.now + if works { wait } else { 0 });
+                        break;
+                    }
+                    self.user.refused = 0;
+                    if works && self.user.accepted >= self.scenario.records {
                         break;
                     }
                 }
@@ -46,7 +72,21 @@ impl World {
             // Polled for nothing.
             _ => {}
         }
-        if self.user.tried >= self.scenario.records {
+        let done = if works {
+            let refusals = self.user.tried.saturating_sub(self.user.accepted);
+            self.user.accepted >= self.scenario.records || refusals >= MOST_REFUSALS || self.user.fatal
+        } else {
+            self.user.tried >= self.scenario.records
+        };
+        if done
+            && works
+            && self.scenario.ends_by == End::Abort
+            && !std::mem::replace(&mut self.user.paused, true)
+        {
+            // Else few records would ever be written before an abort.
+            let life = self.scenario.latency.1 * 8 + 4000;
+            self.user_at += self.dice.around(life);
+        } else if done {
             self.leave()?;
         }
         Ok(())
@@ -99,6 +139,11 @@ impl World {
                     wire.record(index);
                 }
                 let id = self.oracle.accepted(index, partition, timestamp, ticket)?;
+                self.user.accepted += 1;
+                if ticket.index == 0 {
+                    self.user.opened.insert(ticket.serial, self.now);
+                }
+                self.pounce();
                 self.timeline
                     .note(|| format!("user    sends record {id} to {name} {partition:?}: {ticket:?}"));
                 Ok(true)
@@ -163,9 +208,11 @@ impl World {
 
     /// Takes up to `most` deliveries.
     pub(super) fn take(&mut self, most: usize) -> Result<(), Finding> {
-        let Self { home, oracle, user, timeline, net, scenario, nudged, .. } = self;
+        let Self { home, oracle, user, timeline, net, scenario, nudged, now, .. } = self;
+        let clock = Clock { now: *now, jumped_at: self.jumped_at, timeout: self.delivery_timeout };
+        let prompt = !scenario.lazy && !scenario.discard;
         let long = scenario.patience * 1000;
-        let calm = self.calm_since.filter(|since| self.now > since + long);
+        let calm = self.calm_since.filter(|since| *now > since + long);
         let taken = home.with(|producer| {
             for _ in 0..most {
                 let Some(told) = producer.next_delivery() else { break };
@@ -185,6 +232,9 @@ impl World {
                     let what = format!("batch {} expires long after all is well", told.serial);
                     return Err((Wrong::Stuck, what));
                 }
+                if let Some(opened) = user.opened.get(&told.serial) {
+                    clock.judge(&told, *opened, prompt)?;
+                }
                 oracle.told(&told, topic.unwrap_or(usize::MAX))?;
                 *nudged = false;
             }
@@ -195,25 +245,55 @@ impl World {
 
     /// No more records.
     fn leave(&mut self) -> Result<(), Finding> {
-        self.user_at = super::net::NEVER;
+        if self.scenario.has(fault::AFTER) {
+            self.user.calls_left = Some(self.dice.below(7) as u32);
+        } else {
+            self.user_at = super::net::NEVER;
+        }
         match self.scenario.ends_by {
             End::Flush => self.flush(),
-            End::Close => {
-                self.timeline.note(|| "user    closes".to_owned());
-                self.user.closed = true;
-                let before = self.oracle.batches();
-                if let Some(mark) = self.home.with(|producer| producer.close()) {
-                    self.user.marks.push((mark, before));
-                }
-                self.knock()
-            }
-            End::Abort => {
-                self.timeline.note(|| "user    aborts".to_owned());
-                self.user.closed = true;
-                self.user.aborted = true;
-                self.home.with(|producer| producer.abort());
-                self.knock()
-            }
+            End::Close => self.close(),
+            End::Abort => self.abort(),
+        }
+    }
+
+    fn close(&mut self) -> Result<(), Finding> {
+        self.timeline.note(|| "user    closes".to_owned());
+        self.user.closed = true;
+        let before = self.oracle.batches();
+        if let Some(mark) = self.home.with(|producer| producer.close()) {
+            self.user.marks.push((mark, before));
+        }
+        self.knock()
+    }
+
+    fn abort(&mut self) -> Result<(), Finding> {
+        self.timeline.note(|| "user    aborts".to_owned());
+        self.user.closed = true;
+        self.user.aborted = true;
+        self.home.with(|producer| producer.abort());
+        self.knock()
+    }
+
+    /// One more call of somebody who has left; `left` are still to come.
+    fn go_on(&mut self, left: u32) -> Result<(), Finding> {
+        self.user.calls_left = left.checked_sub(1);
+        if left == 0 {
+            self.user_at = super::net::NEVER;
+            self.user.calls_left = Some(0);
+            return Ok(());
+        }
+        // Some are made while what was called before is under way, some long after.
+        let pause = if self.dice.chance(300) { self.scenario.latency.1 * 2 + 2000 } else { 0 };
+        self.user_at += self.dice.around(pause);
+        match self.dice.below(10) {
+            0 | 1 => self.flush(),
+            2 | 3 => self.close(),
+            4 => self.abort(),
+            5 | 6 if self.user.closed => self.knock(),
+            5 | 6 => self.send(false).map(|_| ()),
+            7 => self.take(1),
+            _ => self.look_around(),
         }
     }
 
@@ -226,5 +306,31 @@ impl World {
             Some(Err(SendError::Closed | SendError::Fatal(_))) => Ok(()),
             other => Err((Wrong::Broken, format!("a closed producer answers a record with {other:?}"))),
         }
+    }
+}
+
+/// What time it is, as far as deadlines are concerned.
+struct Clock {
+    now: u64,
+    jumped_at: u64,
+    /// ms.
+    timeout: u64,
+}
+
+impl Clock {
+    /// A batch has its end when `delivery.timeout.ms` is over, and does not run out of time before. Instants are whole
+    /// milliseconds in the core. A jump of the clock makes everything late, and so does who takes deliveries late.
+    fn judge(&self, told: &Told<'_>, opened: u64, prompt: bool) -> Result<(), Finding> {
+        let (age, serial, timeout) = (self.now / 1000 - opened / 1000, told.serial, self.timeout);
+        let timed_out = matches!(told.outcome, Outcome::Failed { error: DeliveryError::TimedOut, .. });
+        if timed_out && age < timeout {
+            let what = format!("batch {serial} runs out of time after {age} ms of {timeout}");
+            return Err((Wrong::Broken, what));
+        }
+        if prompt && opened >= self.jumped_at && age > timeout {
+            let what = format!("batch {serial} has its end after {age} ms, delivery.timeout.ms is {timeout}");
+            return Err((Wrong::Stuck, what));
+        }
+        Ok(())
     }
 }

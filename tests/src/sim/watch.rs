@@ -1,6 +1,7 @@
 //! What no broker may ever see of a producer, looked at as requests arrive, whatever faults strike them afterwards.
 use kurier_broker::{Body, ConnectionId, Fault, RequestInfo};
 use kurier_core::wire::ErrorCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Looks at requests; clones share what was found.
@@ -10,11 +11,12 @@ pub(super) struct Watch {
     found: Arc<Mutex<Option<String>>>,
     /// Connections on which a broker has sent the producer back to the bootstrap servers.
     sent_away: Arc<Mutex<Vec<ConnectionId>>>,
+    struck: Arc<AtomicBool>,
 }
 
 impl Watch {
     pub(super) fn new(max_request_size: usize) -> Self {
-        Self { max_request_size, found: Arc::default(), sent_away: Arc::default() }
+        Self { max_request_size, found: Arc::default(), sent_away: Arc::default(), struck: Arc::default() }
     }
 
     /// Looks at one request.
@@ -52,6 +54,16 @@ impl Watch {
         {
             away.push(request.connection);
         }
+    }
+
+    /// A fault has struck a request.
+    pub(super) fn strike(&self) {
+        self.struck.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether one has.
+    pub(super) fn was_struck(&self) -> bool {
+        self.struck.load(Ordering::Relaxed)
     }
 
     fn note(&self, what: String) {

@@ -53,6 +53,14 @@ pub(super) struct World {
     pub(super) now: u64,
     pub(super) user_at: u64,
     pub(super) trouble_at: u64,
+    /// A fault waits for something to strike.
+    pub(super) lurking: bool,
+    /// Faults that struck between requests, while there was something to do.
+    pub(super) struck: u64,
+    /// When the clock jumped last.
+    pub(super) jumped_at: u64,
+    /// `delivery.timeout.ms`.
+    pub(super) delivery_timeout: u64,
     wake: Wake,
     /// The user has called something.
     pub(super) touched: bool,
@@ -121,6 +129,12 @@ impl World {
             now: scenario.start,
             user_at: scenario.start,
             trouble_at: scenario.start,
+            lurking: false,
+            struck: 0,
+            jumped_at: 0,
+            delivery_timeout: u64::from(
+                scenario.config.check().map_or(120_000, |checked| checked.delivery_timeout_ms()),
+            ),
             wake: Wake::Now,
             touched: true,
             stage: Stage::Storm,
@@ -140,6 +154,10 @@ impl World {
         };
         world.oracle.noted = world.scenario.is_noted();
         world.trouble_at += world.dice.around(world.scenario.trouble);
+        // Often nothing is wrong before there is work.
+        if world.scenario.has(fault::WORK) && Dice::new(seed, 21).chance(700) {
+            world.lurk();
+        }
         if world.scenario.discard {
             world.home.with(|producer| producer.discard_deliveries());
         }
@@ -204,6 +222,7 @@ impl World {
             // A clock that jumps is nobody's pause.
             if self.now > before {
                 self.quiet_since = None;
+                self.jumped_at = self.now;
             }
         }
         if self.user_at <= self.now {
@@ -279,6 +298,11 @@ impl World {
         let since = self.quiet_since.filter(|_| nothing).unwrap_or(self.now);
         self.quiet_since = quiet.then_some(since);
         Ok(())
+    }
+
+    /// Whether a fault has struck while there was something to do.
+    pub(super) fn was_struck(&self) -> bool {
+        self.struck > 0 || self.watch.was_struck()
     }
 }
 

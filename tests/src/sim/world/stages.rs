@@ -60,6 +60,7 @@ impl World {
         self.calm_at = NEVER;
         self.calm_since = Some(self.now);
         self.trouble_at = NEVER;
+        self.lurking = false;
         self.net.cluster.observe(inject::observer(self.timeline.clone(), self.watch.clone()));
         for broker in 1..=i32::from(self.scenario.brokers) {
             if self.net.cluster.running(broker) != Some(Running::Up) {
