@@ -130,6 +130,20 @@ defects! {
     HalfNameKept,
     /// Epochs of a partition that nobody leads go on in the topic that was made anew.
     LeaderlessEpochKept,
+    /// What a broker has proven once it proves for ever.
+    ProofNeverAges,
+    /// The newest time in a batch is told as the broker's own, when the broker had the batch already.
+    EchoTold,
+    /// A batch is tried more often than `retries` allows.
+    RetriesIgnored,
+    /// No batch waits for `linger.ms`.
+    LingerIgnored,
+    /// Batches are as large as ever after one was too large.
+    LimitNotLearned,
+    /// A leader of an older epoch is taken for news.
+    OldEpochAccepted,
+    /// Batches run out of time after three times `delivery.timeout.ms`.
+    DeadlineTripled,
 }
 
 #[cfg(kurier_defects)]

@@ -11,11 +11,10 @@ fn all_well(seeds: impl Iterator<Item = u64>, limit: Limit) {
             let last: Vec<&str> = timeline.lines().rev().take(60).collect();
             let last: Vec<&str> = last.into_iter().rev().collect();
             panic!(
-                "{}\nseed {seed}: {:?}: {}\nreplay: cargo xtask sim --seed {seed} --faults {}",
+                "{}\nseed {seed}: {:?}: {}\nreplay: cargo xtask sim --seed {seed}{limit}",
                 last.join("\n"),
                 failure.wrong,
-                failure.what,
-                limit.faults
+                failure.what
             );
         }
     }

@@ -8,8 +8,9 @@ pub(crate) const USAGE: &str = "\
 sim [--first-seed S] [--count N] [--threads T]
                                         N histories of a whole producer against a whole cluster, in virtual
                                         time, with faults; S is 1 and N 10000 unless they are given
-sim --seed S [--records N] [--faults BITS]
-                                        one of them, line by line
+sim --seed S [--records N] [--faults BITS] [--topics N] [--brokers N] [--troubles N]
+                                        one of them, line by line, or with fewer records, kinds of faults,
+                                        topics, brokers and faults
 sim --defects [--first-seed S] [--count N] [--threads T] [--defect NAME [--seed S]]
                                         a core with deliberate defects, one at a time: each must be caught
                                         within N histories, 3000 unless it is given";
@@ -21,7 +22,17 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
         return crate::defects::run(arguments);
     }
     let mut passed: Vec<String> = Vec::new();
-    for name in ["--first-seed", "--count", "--threads", "--seed", "--records", "--faults"] {
+    for name in [
+        "--first-seed",
+        "--count",
+        "--threads",
+        "--seed",
+        "--records",
+        "--faults",
+        "--topics",
+        "--brokers",
+        "--troubles",
+    ] {
         match arguments.value::<u64>(name) {
             Ok(Some(value)) => passed.extend([name.to_owned(), value.to_string()]),
             Ok(None) => {}

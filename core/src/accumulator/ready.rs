@@ -1,6 +1,7 @@
 //! When a batch may go: a pure query of one slot. Who leads it, whether it is muted and whether the leader
 //! can take a request is the send half's to know.
 use super::{Accumulator, due};
+use crate::defect::{self, Defect};
 use crate::host::{Buf, Host};
 use crate::time::Millis;
 
@@ -25,7 +26,8 @@ impl<H: Host> Accumulator<H> {
         }
         let Some(open) = &queue.open else { return Head::Empty };
         let due = due(open.meta().created, self.settings.linger_ms);
-        if self.exhausted || self.closed || due.reached(now) { Head::Ready } else { Head::Lingers(due) }
+        let ready = self.exhausted || self.closed || due.reached(now) || defect::on(Defect::LingerIgnored);
+        if ready { Head::Ready } else { Head::Lingers(due) }
     }
 
     /// Makes everything appended so far sendable.
@@ -49,16 +51,21 @@ impl<H: Host> Accumulator<H> {
 
     /// Takes a batch whose `delivery.timeout.ms` has passed. It was never part of a request.
     pub fn take_expired(&mut self, now: Millis) -> Option<H::Buf> {
-        let timeout = self.settings.delivery_timeout_ms;
+        let timeout = self.timeout();
         let slots = u16::try_from(self.slots()).unwrap_or(u16::MAX);
         let slot = (0..slots)
             .find(|slot| self.first(*slot).is_some_and(|b| b.meta().created.plus(timeout).reached(now)))?;
         self.take(slot)
     }
 
+    fn timeout(&self) -> u32 {
+        let factor = if defect::on(Defect::DeadlineTripled) { 3 } else { 1 };
+        self.settings.delivery_timeout_ms.saturating_mul(factor)
+    }
+
     /// When the oldest batch here expires.
     pub fn next_expiry(&self) -> Option<Millis> {
-        let timeout = self.settings.delivery_timeout_ms;
+        let timeout = self.timeout();
         (0..self.slots())
             .filter_map(|slot| Some(self.first(u16::try_from(slot).ok()?)?.meta().created.plus(timeout)))
             .reduce(Millis::min)

@@ -129,6 +129,9 @@ impl Sequence {
 
     /// Time passes: a proof does not hold for ever.
     pub fn age(&mut self, now: Millis) {
+        if defect::on(Defect::ProofNeverAges) {
+            return;
+        }
         self.proven &= now.minus(self.proven_at.0).0 < PROOF_MS;
     }
 

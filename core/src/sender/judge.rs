@@ -66,7 +66,7 @@ impl<H: Host> Sender<'_, H> {
                 } else {
                     meta.builder.max_timestamp
                 };
-                let echo = meta.attempts > 1 && place.1 == newest;
+                let echo = meta.attempts > 1 && place.1 == newest && !defect::on(Defect::EchoTold);
                 let place = if known { (place.0, if echo { -1 } else { place.1 }) } else { (-1, -1) };
                 let ordered = in_turn && known;
                 let anew = ordered && proven && partition.sequence.is_in_another_log(place.0, between);
@@ -216,7 +216,7 @@ impl<H: Host> Sender<'_, H> {
         let Some(partition) = self.slots.as_mut_slice().get_mut(usize::from(slot)) else { return };
         let Some(batch) = partition.window.get_mut(at) else { return };
         let (attempts, count) = (batch.meta().attempts, batch.meta().builder.count);
-        if u32::from(attempts) > retries {
+        if u32::from(attempts) > retries && !defect::on(Defect::RetriesIgnored) {
             return self.fail(slot, at, error);
         }
         let wait = backoff::exponential(base, max, attempts.saturating_sub(1), &mut self.random);

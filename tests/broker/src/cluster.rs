@@ -306,6 +306,22 @@ impl Cluster {
         true
     }
 
+    /// From now on a broker answers Metadata as things are now, while they change: its log of the cluster's metadata stalls.
+    /// It creates topics all the same, and hears of them no more than of anything else. Brokers' addresses do not lag.
+    pub fn hold_metadata(&mut self, broker: i32) {
+        self.state.hold_view(broker);
+    }
+
+    /// A broker has caught up with the others; see [`hold_metadata`](Self::hold_metadata).
+    pub fn release_metadata(&mut self, broker: i32) {
+        self.state.views.remove(&broker);
+    }
+
+    /// Whether a broker's metadata lags.
+    pub fn holds_metadata(&self, broker: i32) -> bool {
+        self.state.views.contains_key(&broker)
+    }
+
     /// From now on an append takes so long to reach the followers; 0: they have it at once, also what they lack now.
     pub fn set_replication_lag(&mut self, ms: i64) {
         self.state.settings.replication_lag_ms = ms;

@@ -89,12 +89,13 @@ pub(crate) enum Found<'s> {
 pub(crate) fn handle<'s>(
     state: &'s mut State,
     request: &MetadataRequest<'_>,
+    broker: i32,
     only_look: bool,
 ) -> Vec<Found<'s>> {
     let Some(topics) = &request.topics else {
         let state = &*state;
         let seen = |topic: &&Topic| state.access.may_describe(&topic.name);
-        return state.topics.iter().filter(seen).map(Found::Known).collect();
+        return state.view(broker).iter().filter(seen).map(Found::Known).collect();
     };
     let by_id = topics.iter().any(|topic| topic.id != [0; 16]);
     let mut created = Vec::new();
@@ -110,6 +111,7 @@ pub(crate) fn handle<'s>(
         }
     }
     let state = &*state;
+    let view = state.view(broker);
     let mut asked: Vec<&MetadataTopic<'_>> = Vec::with_capacity(topics.len());
     for topic in topics {
         if !asked.iter().any(|seen| seen.id == topic.id && seen.name == topic.name) {
@@ -129,13 +131,14 @@ pub(crate) fn handle<'s>(
                     denied(None, known.id)
                 }
             };
-            return (topic.id != [0; 16]).then(|| state.topic_by_id(&topic.id).map_or_else(missing, known));
+            return (topic.id != [0; 16])
+                .then(|| view.iter().find(|known| known.id == topic.id).map_or_else(missing, known));
         }
         let name = topic.name.as_deref()?;
         if !state.access.may_describe(name) {
             return Some(denied(Some(name), [0; 16]));
         }
-        Some(match state.topic(name).filter(|_| !created.contains(&name)) {
+        Some(match view.iter().find(|known| known.name == name).filter(|_| !created.contains(&name)) {
             Some(known) => Found::Known(known),
             None => {
                 let valid = is_valid_name(name);

@@ -218,7 +218,7 @@ fn carry_out(
                     cluster_id: Some(&cluster_id),
                     brokers: &brokers,
                 };
-                let found = metadata::handle(state, request, fault.skip);
+                let found = metadata::handle(state, request, info.broker, fault.skip);
                 metadata::write(w, version, request, &found, &about, fault.error);
             }
         }

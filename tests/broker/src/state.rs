@@ -1,6 +1,6 @@
 //! What all brokers of a cluster agree on at once: who runs, which topics there are, who leads, and the logs.
 //!
-//! Not connections. Metadata is never stale between brokers; a stale client is what tests are about.
+//! Not connections. Metadata is never stale between brokers, unless one of them is told to lag behind the others.
 use crate::access::Access;
 use crate::bytes::Uuid;
 use crate::init_producer_id::Identities;
@@ -9,6 +9,7 @@ use crate::quota::Quotas;
 use crate::replication::Followers;
 use crate::settings::{Settings, TopicConfig};
 use kurier_core::wire::ErrorCode;
+use std::collections::BTreeMap;
 
 /// Whether a broker's process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +120,8 @@ pub(crate) struct State {
     pub(crate) brokers: Vec<Broker>,
     /// Sorted by name.
     pub(crate) topics: Vec<Topic>,
+    /// What brokers know of topics whose metadata lags.
+    pub(crate) views: BTreeMap<i32, Vec<Topic>>,
     pub(crate) identities: Identities,
     pub(crate) access: Access,
     pub(crate) quotas: Quotas,
@@ -139,6 +142,7 @@ impl State {
             settings,
             brokers: Vec::new(),
             topics: Vec::new(),
+            views: BTreeMap::new(),
             identities,
             access: Access::default(),
             quotas: Quotas::default(),
@@ -147,6 +151,29 @@ impl State {
             clock: i64::MIN,
             next_expiry_check: i64::MIN,
         }
+    }
+
+    /// From now on a broker tells of topics what is true now.
+    pub(crate) fn hold_view(&mut self, broker: i32) {
+        let bare = |partition: &Partition| Partition {
+            replicas: partition.replicas.clone(),
+            isr: partition.isr.clone(),
+            eligible: Vec::new(),
+            log: Log::default(),
+            followers: Followers::default(),
+            ..*partition
+        };
+        let view = self.topics.iter().map(|topic| Topic {
+            name: topic.name.clone(),
+            partitions: topic.partitions.iter().map(bare).collect(),
+            ..*topic
+        });
+        self.views.insert(broker, view.collect());
+    }
+
+    /// The topics as a broker knows them.
+    pub(crate) fn view(&self, broker: i32) -> &[Topic] {
+        self.views.get(&broker).unwrap_or(&self.topics)
     }
 
     pub(crate) fn add_broker(&mut self, id: i32, host: &str, port: u16) {

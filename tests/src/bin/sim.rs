@@ -1,8 +1,16 @@
 //! Plays simulated histories: `sim --first-seed S --count N [--threads T]`, or one line by line: `sim --seed S`.
 use kurier_tests::sim::{self, Failure, Limit, Played, Wrong};
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+
+/// Prints a line. Who has read enough, and has gone away, is not told more.
+macro_rules! say {
+    ($($what:tt)*) => {{
+        let _ = writeln!(std::io::stdout(), $($what)*);
+    }};
+}
 
 /// Failures after which it is enough.
 const ENOUGH: usize = 8;
@@ -21,7 +29,7 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(what) => {
             eprintln!(
-                "error: {what}\nusage: sim --first-seed S --count N [--threads T] | sim --seed S [--records N] [--faults BITS]"
+                "error: {what}\nusage: sim --first-seed S --count N [--threads T] | sim --seed S [LIMITS]\nlimits: --records N, --faults BITS, --topics N, --brokers N, --troubles N"
             );
             return ExitCode::from(2);
         }
@@ -44,8 +52,7 @@ fn options(given: &[String]) -> Result<Options, String> {
             "--count" => options.count = number,
             "--threads" => options.threads = usize::try_from(number).unwrap_or(1).clamp(1, 64),
             "--seed" => options.seed = Some(number),
-            "--records" => options.limit.records = number,
-            "--faults" => options.limit.faults = number as u32,
+            limit if options.limit.set(limit, number) => {}
             _ => return Err(format!("unexpected `{name}`")),
         }
     }
@@ -54,17 +61,18 @@ fn options(given: &[String]) -> Result<Options, String> {
 
 fn replay(seed: u64, limit: Limit) -> ExitCode {
     let (played, text) = sim::tell(seed, limit);
-    println!("{text}");
+    say!("{text}");
     match played {
         Ok(played) => {
-            println!(
+            say!(
                 "seed {seed}: nothing went wrong, {} polls, {} records written",
-                played.polls, played.written
+                played.polls,
+                played.written
             );
             ExitCode::SUCCESS
         }
         Err(failure) => {
-            println!("seed {seed}: {:?}: {}", failure.wrong, failure.what);
+            say!("seed {seed}: {:?}: {}", failure.wrong, failure.what);
             ExitCode::FAILURE
         }
     }
@@ -133,18 +141,15 @@ fn many(options: &Options) -> ExitCode {
     failures.sort_by_key(|failure| failure.seed);
     if let Some(first) = failures.first() {
         let limit = sim::shrink(first.seed, first.wrong);
-        println!("\n{}\n", sim::tell(first.seed, limit).1);
-        println!(
-            "replay: cargo xtask sim --seed {} --records {} --faults {}",
-            first.seed, limit.records, limit.faults
-        );
+        say!("\n{}\n", sim::tell(first.seed, limit).1);
+        say!("replay: cargo xtask sim --seed {}{limit}", first.seed);
     }
     for failure in &failures {
-        println!("seed {}: {:?}: {}", failure.seed, failure.wrong, failure.what);
+        say!("seed {}: {:?}: {}", failure.seed, failure.wrong, failure.what);
     }
     let of = |wrong| failures.iter().filter(|failure| failure.wrong == wrong).count();
     let took = started.elapsed().as_secs_f64();
-    println!(
+    say!(
         "simulated {played} histories: lost {}, duplicated {}, reordered {}, stuck {}, otherwise wrong {}",
         of(Wrong::Lost),
         of(Wrong::Duplicated),
@@ -152,7 +157,7 @@ fn many(options: &Options) -> ExitCode {
         of(Wrong::Stuck),
         of(Wrong::Broken)
     );
-    println!(
+    say!(
         "{:.0} histories a second on {} threads, {:.0} polls and {:.0} written records each",
         played as f64 / took,
         options.threads,
@@ -160,7 +165,7 @@ fn many(options: &Options) -> ExitCode {
         sum.written as f64 / played as f64
     );
     let share = |count: u64| count as f64 * 100.0 / played.max(1) as f64;
-    println!(
+    say!(
         "{:.1} % without an accepted record, {:.1} % without a written one, {:.1} % in which no fault struck",
         share(sum.accepts_none),
         share(sum.writes_none),

@@ -1,6 +1,9 @@
 //! A producer's process ends without a word, and another begins.
+use super::door::Rules;
+use super::fault;
 use super::memory::SIZES;
 use super::oracle::{Finding, Wrong};
+use super::scenario::Scenario;
 use super::wire::Wire;
 use super::world::World;
 use kurier_core::config::Acks;
@@ -11,9 +14,17 @@ const MOST: u32 = 4;
 impl World {
     /// The order on the wire is judged unless nothing is answered, or answers are damaged: how much of one a producer
     /// has taken before it gave up the link cannot be seen from outside.
-    pub(super) fn wire(acks: Acks, in_flight: u32, damaged: bool) -> Option<Wire> {
-        let judged = !matches!(acks, Acks::Zero) && !damaged;
-        judged.then(|| Wire::new(in_flight as usize))
+    pub(super) fn wire(scenario: &Scenario) -> Option<Wire> {
+        let judged = !matches!(scenario.acks, Acks::Zero) && !scenario.has(fault::MALFORM);
+        let slots = SIZES[scenario.size].partitions;
+        let roomy = scenario.config.check().is_ok_and(|config| config.max_request_size() == 1 << 20);
+        // Where leaders move, a batch may be left without the one that it was to go along with.
+        let steady = roomy && scenario.faults & fault::BETWEEN & !fault::LIMIT == 0;
+        let linger = if steady { u64::from(scenario.linger) } else { 0 };
+        const MOVES: u32 = fault::MOVE | fault::RESTART | fault::LAG | fault::RECREATE | fault::STALE;
+        let leaders_move = scenario.faults & MOVES != 0;
+        let rules = Rules { retries: scenario.retries, linger, slots, leaders_move };
+        judged.then(|| Wire::new(scenario.in_flight as usize, rules))
     }
 
     /// The producer's process is killed and starts anew: as it was, or under another name and with other choices.

@@ -38,6 +38,8 @@ pub(super) const TOPICS: u32 = 1 << 27;
 pub(super) const LATER: (u32, u32) = (17, 23);
 /// Those that came last, likewise.
 pub(super) const LAST: (u32, u32) = (24, 27);
+/// A broker's metadata lags behind the others', while leaders move.
+pub(super) const STALE: u32 = 1 << 28;
 /// No fault, but a manner: the user is done when so many records were accepted, not when so many were tried, and faults
 /// strike while there is something to do.
 pub(super) const WORK: u32 = 1 << 29;
@@ -61,9 +63,10 @@ pub(super) const BETWEEN: u32 = CUT
     | EXPIRE
     | TRUNCATE
     | LIMIT
-    | KEYS;
+    | KEYS
+    | STALE;
 /// All of them, with their names.
-pub(super) const KINDS: [(u32, &str); 28] = [
+pub(super) const KINDS: [(u32, &str); 29] = [
     (SLOW, "slow"),
     (CUT, "cut"),
     (STALL, "stall"),
@@ -92,6 +95,7 @@ pub(super) const KINDS: [(u32, &str); 28] = [
     (VERSIONS, "versions"),
     (REBOOTSTRAP, "rebootstrap"),
     (TOPICS, "topics"),
+    (STALE, "stale"),
 ];
 
 /// The later kinds of faults of a history: often none, so that they do not hide the others.

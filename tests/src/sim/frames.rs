@@ -70,6 +70,8 @@ pub(super) struct Sent {
     /// The numbers of its first and its last record.
     pub(super) first: u64,
     pub(super) last: u64,
+    /// Bytes.
+    pub(super) len: usize,
 }
 
 /// A request as far as it matters here.
@@ -135,11 +137,11 @@ pub(super) fn batch(bytes: &[u8], place: Place) -> Option<Sent> {
         last = u64::from_be_bytes(*value.unwrap_or(key).first_chunk()?);
         first.get_or_insert(last);
     }
-    Some(Sent { place, stamp, first: first?, last })
+    Some(Sent { place, stamp, first: first?, last, len: bytes.len() })
 }
 
-/// What a broker says about a partition's batch: its error code.
-pub(super) type Said = (Place, i64);
+/// What a broker says about a partition's batch: its error code, and who leads instead, since which epoch.
+pub(super) type Said = (Place, i64, Option<(i64, i64)>);
 
 /// The verdicts in as much of a Produce answer as has come, and whether that is all; `None` if it is damaged.
 pub(super) fn answer(frame: &[u8], version: i64, whole: bool) -> Option<Vec<Said>> {
@@ -195,10 +197,79 @@ fn read_answer(r: &mut Reader<'_>, version: i64, said: &mut Vec<Said>) -> Option
                 }
                 r.text(flexible)?;
             }
-            r.tags(flexible)?;
-            said.push(((topic.clone(), partition), error));
+            let hint = if flexible { leader(r)? } else { None };
+            said.push(((topic.clone(), partition), error, hint));
         }
         r.tags(flexible)?;
     }
     r.number(4)
+}
+
+/// The first tagged field of a partition: who leads it, since which epoch.
+fn leader(r: &mut Reader<'_>) -> Option<Option<(i64, i64)>> {
+    let mut told = None;
+    for _ in 0..r.varint()? {
+        let tag = r.varint()?;
+        let len = usize::try_from(r.varint()?).ok()?;
+        let field = &mut Reader(r.take(len)?);
+        if tag == 0 {
+            told = Some((field.number(4)?, field.number(4)?));
+        }
+    }
+    Some(told)
+}
+
+/// What a metadata answer says of a topic.
+#[derive(Debug)]
+pub(super) struct View {
+    pub(super) name: Vec<u8>,
+    pub(super) id: Vec<u8>,
+    /// Number, leader and its epoch.
+    pub(super) partitions: Vec<(i32, i64, i64)>,
+}
+
+/// The topics without an error in as much of a metadata answer as has come, of a version that tells epochs and ids: where
+/// topics have none, nobody knows when epochs begin again.
+pub(super) fn views(frame: &[u8], version: i64) -> Vec<View> {
+    let mut views = Vec::new();
+    if version >= 10 {
+        read_views(&mut Reader(frame), &mut views);
+    }
+    views
+}
+
+fn read_views(r: &mut Reader<'_>, views: &mut Vec<View>) -> Option<()> {
+    r.tags(true)?;
+    r.number(4)?;
+    for _ in 0..r.len(4, true)?? {
+        r.number(4)?;
+        r.text(true)?;
+        r.number(4)?;
+        r.text(true)?;
+        r.tags(true)?;
+    }
+    r.text(true)?;
+    r.number(4)?;
+    for _ in 0..r.len(4, true)?? {
+        let error = r.number(2)?;
+        let (name, id) = (r.text(true)?.to_vec(), r.take(16)?.to_vec());
+        r.number(1)?;
+        let known = views.len();
+        views.push(View { name, id, partitions: Vec::new() });
+        for _ in 0..r.len(4, true)?? {
+            r.number(2)?;
+            views.last_mut()?.partitions.push((r.number(4)? as i32, r.number(4)?, r.number(4)?));
+            for _ in 0..3 {
+                let count = r.len(4, true)??;
+                r.take(count * 4)?;
+            }
+            r.tags(true)?;
+        }
+        r.number(4)?;
+        r.tags(true)?;
+        if error != 0 {
+            views.truncate(known);
+        }
+    }
+    Some(())
 }

@@ -14,7 +14,7 @@ impl World {
         self.trouble_at = self.now + self.dice.around(self.scenario.trouble * rare) + 1;
         let kinds = fault::KINDS.iter().map(|(kind, _)| *kind).filter(|k| self.scenario.has(*k));
         let kinds: Vec<u32> = kinds.filter(|kind| !works || kind & fault::BETWEEN != 0).collect();
-        if kinds.is_empty() {
+        if kinds.is_empty() || self.scenario.troubles == 0 {
             self.trouble_at = NEVER;
             return Ok(());
         }
@@ -24,7 +24,10 @@ impl World {
             return Ok(());
         }
         self.struck += u64::from(busy);
-        match self.dice.pick(&kinds) {
+        self.scenario.troubles -= 1;
+        let kind = self.dice.pick(&kinds);
+        let stale = kind == fault::STALE;
+        match kind {
             fault::CUT => self.net.cut(),
             fault::STALL => self.net.stall(),
             fault::REFUSE => {
@@ -49,8 +52,9 @@ impl World {
             }
             fault::CRASH => self.crash()?,
             fault::ADDRESS => self.change_address(),
-            fault::LAG => {
-                if self.dice.chance(500) {
+            fault::STALE if self.dice.chance(400) => self.fall_behind(),
+            fault::LAG | fault::STALE => {
+                if stale || self.dice.chance(500) {
                     self.move_leader();
                 } else {
                     self.restart();
@@ -146,6 +150,18 @@ impl World {
                 self.timeline.note(|| format!("cluster broker {broker} runs again"));
                 self.net.cluster.restart(broker);
             }
+        }
+    }
+
+    /// A broker does not hear of anything new any more, or of everything at once.
+    fn fall_behind(&mut self) {
+        let broker = self.any_broker();
+        if self.net.cluster.holds_metadata(broker) {
+            self.timeline.note(|| format!("cluster broker {broker} knows what the others know again"));
+            self.net.cluster.release_metadata(broker);
+        } else {
+            self.timeline.note(|| format!("cluster broker {broker} hears of nothing new from here on"));
+            self.net.cluster.hold_metadata(broker);
         }
     }
 

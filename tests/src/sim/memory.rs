@@ -10,6 +10,7 @@ use kurier_core::storage::{Memory, Storage};
 /// One of the storages that are played with.
 pub(super) struct Size {
     pub(super) name: &'static str,
+    pub(super) partitions: usize,
     pub(super) batches: usize,
     pub(super) batch_bytes: usize,
     pub(super) topics: usize,
@@ -22,6 +23,7 @@ macro_rules! sizes {
     ($($l:literal $p:literal $b:literal $bb:literal $t:literal $n:literal;)*) => {
         &[$(Size {
             name: concat!("Storage<", $l, ", ", $p, ", ", $b, ", ", $bb, ", ", $t, ", ", $n, ">"),
+            partitions: $p,
             batches: $b,
             batch_bytes: $bb,
             topics: $t,

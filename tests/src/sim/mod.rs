@@ -5,6 +5,7 @@
 mod content;
 mod crash;
 mod dice;
+mod door;
 mod fault;
 mod frames;
 mod gremlin;
@@ -69,7 +70,8 @@ pub fn tell(seed: u64, limit: Limit) -> (Result<Played, Failure>, String) {
     (played, timeline.text())
 }
 
-/// The smallest history of `seed` that goes wrong in the same way: fewer records, fewer kinds of faults.
+/// The smallest history of `seed` that goes wrong in the same way: fewer kinds of faults, fewer records, topics, brokers
+/// and faults.
 pub fn shrink(seed: u64, wrong: Wrong) -> Limit {
     let mut limit = Limit::NONE;
     let fails = |limit: Limit| play(seed, limit).is_err_and(|failure| failure.wrong == wrong);
@@ -79,14 +81,17 @@ pub fn shrink(seed: u64, wrong: Wrong) -> Limit {
             limit = less;
         }
     }
-    for records in [1, 2, 3, 4, 5, 7, 10, 14, 20, 30, 45, 60, 90] {
-        let less = Limit { records, ..limit };
-        if fails(less) {
-            return less;
-        }
-    }
-    limit
+    let lower = |limit: Limit, less: &dyn Fn(Limit, u64) -> Limit, to: &[u64]| {
+        to.iter().map(|n| less(limit, *n)).find(|less| fails(*less)).unwrap_or(limit)
+    };
+    limit = lower(limit, &|all, records| Limit { records, ..all }, FEWER);
+    limit = lower(limit, &|all, n| Limit { topics: n as usize, ..all }, &FEWER[..3]);
+    limit = lower(limit, &|all, n| Limit { brokers: n as u16, ..all }, &FEWER[..4]);
+    lower(limit, &|all, troubles| Limit { troubles, ..all }, FEWER)
 }
+
+/// Numbers of records or faults that are tried.
+const FEWER: &[u64] = &[1, 2, 3, 4, 5, 7, 10, 14, 20, 30, 45, 60, 90];
 
 fn run(seed: u64, limit: Limit, timeline: &Timeline) -> Result<Played, Failure> {
     let played = catch_unwind(AssertUnwindSafe(|| {

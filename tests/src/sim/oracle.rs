@@ -311,8 +311,10 @@ impl Oracle {
                 // Of a retried batch the broker's time is not told when it is that of the newest record in it, for then
                 // it looks like that of a batch which the broker had already.
                 let own = self.sent[id].timestamp;
-                let stamped =
-                    |place: &Place| !self.append_time || answer.timestamp.or(own) == Some(place.timestamp);
+                let stamped = |place: &Place| {
+                    let told = if self.append_time { answer.timestamp.or(own) } else { answer.timestamp };
+                    told.map_or(!self.append_time, |told| told == place.timestamp)
+                };
                 let there = match answer.offset {
                     Some(offset) => places.iter().any(|place| place.offset == offset && stamped(place)),
                     None => !places.is_empty(),

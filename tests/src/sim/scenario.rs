@@ -22,6 +22,9 @@ pub(super) struct Scenario {
     pub(super) config: Config<'static>,
     pub(super) acks: Acks,
     pub(super) idempotent: bool,
+    pub(super) retries: u32,
+    /// ms.
+    pub(super) linger: u32,
     pub(super) in_flight: u32,
     /// ms, for how long progress may take.
     pub(super) patience: u64,
@@ -42,6 +45,8 @@ pub(super) struct Scenario {
     /// Mean µs between what the user does, and between faults.
     pub(super) pace: u64,
     pub(super) trouble: u64,
+    /// Faults between requests, at most.
+    pub(super) troubles: u64,
     /// µs a segment takes, from and to.
     pub(super) latency: (u64, u64),
     /// Bytes taken or given at a time, at most.
@@ -80,6 +85,9 @@ impl Scenario {
             faults |= fault::LIMIT;
         }
         faults &= (1 << fault::LATER.0) - 1;
+        if Dice::new(seed, 22).chance(100) {
+            faults |= fault::STALE;
+        }
         faults = (faults | fault::later(seed) | fault::last(seed)) & limit.faults;
         if faults & fault::EXPIRE != 0 {
             // What arrives after its producer was forgotten is taken for new: nobody can help that.
@@ -157,6 +165,8 @@ impl Scenario {
             config,
             acks,
             idempotent,
+            retries,
+            linger,
             in_flight,
             patience: patience * 6 + 10_000,
             // A jitter of a fifth.
@@ -172,6 +182,7 @@ impl Scenario {
             longest: (memory.batch_bytes as u64).saturating_sub(61 + 30),
             pace: d.pick(&[20, 500, 5000, 30_000]),
             trouble: d.pick(&[2000, 20_000, 100_000]),
+            troubles: u64::MAX,
             latency: if slow {
                 d.pick(&[(0, 50_000), (20_000, 400_000)])
             } else {
@@ -186,13 +197,24 @@ impl Scenario {
             start: d.pick(&[0, 1_000_000, ((1 << 32) - 700) * 1000, (1 << 31) * 1000 - 500_000, 77_777_777]),
         };
         scenario.sharpen(limit);
-        scenario.faults |= fault::MANNERS & limit.faults;
+        scenario.lower(limit);
+        if scenario.has(fault::STALE) {
+            // Who is told the wrong thing asks very often; byte by byte that is half a million polls.
+            scenario.room = scenario.room.max(50);
+        }
         if scenario.has(fault::WORK) {
             // How long the user is at it, with nothing wrong: a few faults fall into that.
             let life = scenario.records * scenario.pace + scenario.latency.1 * 4 + u64::from(linger) * 1000;
             scenario.trouble = scenario.trouble.min(life / 2 + 250);
         }
         scenario
+    }
+
+    /// A smaller history, as far as it is to be one.
+    fn lower(&mut self, limit: Limit) {
+        self.topics.truncate(limit.topics.max(1));
+        self.brokers = self.brokers.min(limit.brokers.max(1));
+        self.troubles = limit.troubles;
     }
 
     /// How topics are made.
@@ -260,15 +282,54 @@ pub struct Limit {
     pub records: u64,
     /// Kinds of faults, as bits.
     pub faults: u32,
+    /// Topics, at most; at least one.
+    pub topics: usize,
+    /// Brokers, at most; at least one.
+    pub brokers: u16,
+    /// Faults between requests, at most.
+    pub troubles: u64,
 }
 
 impl Limit {
     /// None: the history as its seed has it.
-    pub const NONE: Self = Self { records: u64::MAX, faults: u32::MAX };
+    pub const NONE: Self = Self {
+        records: u64::MAX,
+        faults: u32::MAX,
+        topics: usize::MAX,
+        brokers: u16::MAX,
+        troubles: u64::MAX,
+    };
 
     /// The kinds of faults that there were at first, and nothing of how users act now: histories of that time.
-    pub const FIRST: Self = Self { records: u64::MAX, faults: (1 << fault::LATER.0) - 1 };
+    pub const FIRST: Self = Self { faults: (1 << fault::LATER.0) - 1, ..Self::NONE };
 
     /// The same with the kinds that came next.
-    pub const SECOND: Self = Self { records: u64::MAX, faults: (1 << fault::LAST.0) - 1 };
+    pub const SECOND: Self = Self { faults: (1 << fault::LAST.0) - 1, ..Self::NONE };
+
+    /// Lowers what `name` limits. Answers whether there is such a name.
+    pub fn set(&mut self, name: &str, number: u64) -> bool {
+        match name {
+            "--records" => self.records = number,
+            "--faults" => self.faults = number as u32,
+            "--topics" => self.topics = usize::try_from(number).unwrap_or(usize::MAX),
+            "--brokers" => self.brokers = u16::try_from(number).unwrap_or(u16::MAX),
+            "--troubles" => self.troubles = number,
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// The options that limit so: what is not limited is not named.
+impl std::fmt::Display for Limit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut option = |limited: bool, name: &str, number: u64| {
+            if limited { write!(f, " --{name} {number}") } else { Ok(()) }
+        };
+        option(self.records != u64::MAX, "records", self.records)?;
+        option(self.faults != u32::MAX, "faults", u64::from(self.faults))?;
+        option(self.topics != usize::MAX, "topics", self.topics as u64)?;
+        option(self.brokers != u16::MAX, "brokers", u64::from(self.brokers))?;
+        option(self.troubles != u64::MAX, "troubles", self.troubles)
+    }
 }

@@ -16,6 +16,7 @@ impl Scenario {
             1 => self.wander(d, faults),
             2 => self.doubt(d, faults),
             3 => self.divide(d, faults),
+            4 if faults & fault::STALE != 0 && d.chance(500) => self.mislead(d, faults),
             _ => {}
         }
         self.faults |= last;
@@ -23,16 +24,19 @@ impl Scenario {
         match d.below(24) {
             0 => self.blame(d, faults),
             1 => self.mix(d, faults),
-            2 => self.orphan(d, faults),
+            2 => return self.orphan(d, limit),
+            3 if faults & fault::WORK != 0 && self.idempotent => self.oversleep(d, faults),
             _ => {}
         }
         self.records = self.records.min(limit.records);
+        self.faults |= fault::MANNERS & faults;
     }
 
     /// Many small batches of few partitions in flight, of which some are refused, some lost and some both.
     fn pipeline(&mut self, d: &mut Dice, faults: u32) {
         self.in_flight = 5;
         self.config = self.config.max_in_flight(5).batch_size(d.pick(&[0, 100])).linger_ms(0);
+        self.linger = 0;
         self.topics.truncate(1);
         self.topics[0].1 = d.within(1, 2) as i32;
         let some = [fault::ERROR, fault::FINAL, fault::SWALLOW, fault::CUT, fault::SLOW, fault::LIMIT];
@@ -60,6 +64,7 @@ impl Scenario {
         self.small(d);
         self.in_flight = d.pick(&[1, 5]);
         self.config = self.config.max_in_flight(self.in_flight).batch_size(d.pick(&[0, 200])).linger_ms(0);
+        self.linger = 0;
         self.faults = (d.pick(&[fault::SWALLOW, fault::ERROR]) | fault::FINAL) & faults;
         self.pace = d.pick(&[500, 5000]);
     }
@@ -69,6 +74,7 @@ impl Scenario {
         self.small(d);
         self.in_flight = 5;
         self.config = self.config.max_in_flight(5).batch_size(d.pick(&[200, 400])).linger_ms(0);
+        self.linger = 0;
         self.faults = (fault::LIMIT | d.pick(&[0, 0, fault::SWALLOW, fault::ERROR, fault::SLOW])) & faults;
         self.latency = d.pick(&[(0, 500), (200, 2000)]);
         self.trouble = d.pick(&[500, 2000, 5000]);
@@ -79,6 +85,7 @@ impl Scenario {
     fn blame(&mut self, d: &mut Dice, faults: u32) {
         self.small(d);
         self.config = self.config.batch_size(d.pick(&[200, 400])).linger_ms(0);
+        self.linger = 0;
         self.faults = (fault::KEYS | d.pick(&[0, fault::MALFORM, fault::CUT])) & faults;
         self.release = Release::V4_3;
         self.piece = d.pick(&[7, 61, 1 << 20]);
@@ -103,15 +110,40 @@ impl Scenario {
         self.pace = 5000;
     }
 
-    /// Partitions without a leader, of topics that are made anew without an id.
-    fn orphan(&mut self, d: &mut Dice, faults: u32) {
+    /// Nothing is sent for so long that brokers may have forgotten the producer.
+    fn oversleep(&mut self, d: &mut Dice, faults: u32) {
+        self.in_flight = 5;
+        self.config = self.config.max_in_flight(5).batch_size(0).linger_ms(0);
+        self.linger = 0;
+        self.topics.truncate(1);
+        self.topics[0].1 = 1;
+        self.faults = (fault::JUMP | d.pick(&[0, fault::SLOW])) & faults;
+        self.latency = (200, 2000);
+        self.records = self.records.max(30);
+        self.pace = d.pick(&[500, 5000]);
+    }
+
+    /// Partitions without a leader, of topics that are made anew without an id; the user tries so often, and no more.
+    fn orphan(&mut self, d: &mut Dice, limit: Limit) {
+        self.records = self.records.min(limit.records);
         self.brokers = self.brokers.max(2);
         self.in_flight = 1;
         self.config = self.config.max_in_flight(1);
         self.release = d.pick(&[Release::V2_4, Release::V2_1]);
-        self.faults = (fault::MOVE | fault::RECREATE) & faults;
+        self.faults = (fault::MOVE | fault::RECREATE) & limit.faults;
         self.trouble = d.pick(&[500, 2000]);
         self.pace = d.pick(&[500, 5000]);
+    }
+
+    /// Leaders move, and some brokers do not hear of it; everybody is asked often.
+    fn mislead(&mut self, d: &mut Dice, faults: u32) {
+        self.config = self.config.metadata_max_age_ms(d.pick(&[50, 300]));
+        self.brokers = self.brokers.max(3);
+        self.faults = (fault::STALE | d.pick(&[0, 0, fault::MOVE, fault::RECREATE])) & faults;
+        self.release = Release::V4_3;
+        self.records = self.records.clamp(10, 30);
+        self.trouble = d.pick(&[2000, 10_000]);
+        self.pace = d.pick(&[2000, 10_000]);
     }
 
     /// Few partitions, and many records, of which a batch holds several.

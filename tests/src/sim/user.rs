@@ -140,7 +140,14 @@ impl World {
                 }
                 let id = self.oracle.accepted(index, partition, timestamp, ticket)?;
                 self.user.accepted += 1;
+                // One that goes back to an older batch may have found the youngest full.
+                if ticket.index > 0 && self.user.opened.keys().next_back() != Some(&ticket.serial) {
+                    self.hurry();
+                }
                 if ticket.index == 0 {
+                    if let Some(wire) = &mut self.net.wire {
+                        wire.opened(self.now);
+                    }
                     self.user.opened.insert(ticket.serial, self.now);
                 }
                 self.pounce();
@@ -149,7 +156,11 @@ impl World {
                 Ok(true)
             }
             Err(error) => {
-                self.timeline.note(|| format!("user    cannot send to {name} {partition:?}: {error}"));
+                self.hurry();
+                // Who tries until there is room would fill the timeline.
+                if !matches!(error, SendError::Full | SendError::NotReady) {
+                    self.timeline.note(|| format!("user    cannot send to {name} {partition:?}: {error}"));
+                }
                 match error {
                     SendError::Closed if !self.user.closed => {
                         Err((Wrong::Broken, "a producer that was not closed says it is".to_owned()))
@@ -178,11 +189,19 @@ impl World {
 
     pub(super) fn flush(&mut self) -> Result<(), Finding> {
         self.timeline.note(|| "user    flushes".to_owned());
+        self.hurry();
         let before = self.oracle.batches();
         if let Some(mark) = self.home.with(|producer| producer.flush()) {
             self.user.marks.push((mark, before));
         }
         self.check_marks(false)
+    }
+
+    /// What lingers need not wait.
+    fn hurry(&mut self) {
+        if let Some(wire) = &mut self.net.wire {
+            wire.hurry();
+        }
     }
 
     /// A mark is reached when, and not before, every delivery before it was taken.
@@ -259,6 +278,7 @@ impl World {
 
     fn close(&mut self) -> Result<(), Finding> {
         self.timeline.note(|| "user    closes".to_owned());
+        self.hurry();
         self.user.closed = true;
         let before = self.oracle.batches();
         if let Some(mark) = self.home.with(|producer| producer.close()) {

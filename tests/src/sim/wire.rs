@@ -8,8 +8,15 @@
 //! has. All that is in flight is on one link; and it is one batch only, until one was acknowledged in its epoch. A
 //! sequence is not given to other records in the same epoch. A link whose broker has asked for silence carries no new
 //! batches before that is over.
+use super::door::{Door, Rules};
 use super::frames::{self, Place, Request, Sent};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
+
+/// For how long an acknowledgement shows that a broker knows the producer, in ms.
+const PROOF: u64 = 60_000;
+
+/// A partition of a topic, and a producer id and epoch in it.
+type Epoch = ((u8, i32), (i64, i64));
 
 /// Where a batch is, as its producer knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,15 +77,16 @@ pub(super) struct Wire {
     topics: Vec<u8>,
     /// The first record to which a partition's producer id, epoch and sequence were given.
     stamps: BTreeMap<(Place, (i64, i64, i64)), u64>,
-    /// Partitions with the producer id and epoch under which a batch of theirs was acknowledged.
-    proven: BTreeSet<((u8, i32), (i64, i64))>,
+    /// Partitions with the producer id and epoch under which a batch of theirs was acknowledged, and when last, in ms.
+    proven: BTreeMap<Epoch, u64>,
+    door: Door,
     moment: u64,
     in_flight: usize,
 }
 
 impl Wire {
-    pub(super) fn new(in_flight: usize) -> Self {
-        Self { in_flight, ..Self::default() }
+    pub(super) fn new(in_flight: usize, rules: Rules) -> Self {
+        Self { in_flight, door: Door::new(rules), ..Self::default() }
     }
 
     /// A record for this topic has the next number.
@@ -86,9 +94,26 @@ impl Wire {
         self.topics.push(topic as u8);
     }
 
+    /// The newest record has opened a batch, at `now` µs.
+    pub(super) fn opened(&mut self, now: u64) {
+        self.door.opened(self.topics.len() as u64 - 1, now / 1000);
+    }
+
+    /// What lingers goes now: it is flushed, or there is no memory left.
+    pub(super) fn hurry(&mut self) {
+        self.door.hurry(self.topics.len() as u64);
+    }
+
     /// One that goes on with the records of another.
     pub(super) fn after(self) -> Self {
-        Self { topics: self.topics, ..Self::new(self.in_flight) }
+        let mut next = Self {
+            topics: self.topics,
+            in_flight: self.in_flight,
+            door: self.door.after(),
+            ..Self::default()
+        };
+        next.hurry();
+        next
     }
 
     /// A topic keeps its partitions' order when it is made anew under another id.
@@ -115,8 +140,13 @@ impl Wire {
         }
     }
 
-    /// It has written so much, at `now` µs.
-    pub(super) fn wrote(&mut self, link: usize, bytes: &[u8], now: u64) -> Result<(), String> {
+    /// It has written so much to a broker, at `now` µs.
+    pub(super) fn wrote(
+        &mut self,
+        (link, broker): (usize, i32),
+        bytes: &[u8],
+        now: u64,
+    ) -> Result<(), String> {
         self.tap(link).up.extend_from_slice(bytes);
         loop {
             let tap = self.tap(link);
@@ -135,7 +165,13 @@ impl Wire {
                 ));
             }
             for batch in request.batches.iter().flatten() {
-                self.send(link, tried, batch)?;
+                // Others in the request, or waiting for it, may have made it go.
+                let alone = request.batches.as_deref().is_some_and(|batches| batches.len() == 1)
+                    && self.door.may_linger(batch)
+                    && self.batches.values().flatten().all(|known| matches!(known.state, State::Over(_)));
+                let records = self.topics.len() as u64;
+                self.door.writes(batch, (i64::from(broker), alone), tried, now / 1000, records)?;
+                self.send(link, tried, batch, now / 1000)?;
             }
             let in_flight = self.in_flight;
             let tap = self.tap(link);
@@ -151,7 +187,7 @@ impl Wire {
         Ok(())
     }
 
-    fn send(&mut self, link: usize, tried: u64, sent: &Sent) -> Result<(), String> {
+    fn send(&mut self, link: usize, tried: u64, sent: &Sent, now: u64) -> Result<(), String> {
         let (first, last) = (sent.first, sent.last);
         let what = |about: &str| Err(format!("the batch of record {first} in {} {about}", sent.place.1));
         if sent.stamp.0 >= 0 {
@@ -161,7 +197,9 @@ impl Wire {
             }
         }
         let key = self.key(sent);
-        let proven = sent.stamp.0 < 0 || self.proven.contains(&(key, (sent.stamp.0, sent.stamp.1)));
+        // How long a broker remembers is not for ever.
+        let proof = self.proven.get(&(key, (sent.stamp.0, sent.stamp.1)));
+        let proven = sent.stamp.0 < 0 || proof.is_some_and(|at| now <= at + PROOF);
         let batches = self.batches.entry(key).or_default();
         if !proven && batches.iter().any(|other| matches!(other.state, State::Flying(_))) {
             return what("is not the only one in flight, though none was acknowledged in its epoch");
@@ -197,6 +235,8 @@ impl Wire {
             State::Flying(_) => return what("is written again before its answer was read"),
             // In a topic that was made anew it is not there.
             State::Over(since) if known.place != sent.place => since,
+            // Or was told to have been, and back: the answer was about a topic that it did not know then.
+            State::Over(since) if self.door.is_renamed(&sent.place.0, known.written) => since,
             State::Over(_) => return what("is written again, though it was acknowledged"),
             State::Waiting(since) => since,
         };
@@ -229,6 +269,7 @@ impl Wire {
 
     /// The producer has read so much, at `now` µs.
     pub(super) fn read(&mut self, link: usize, bytes: &[u8], now: u64) {
+        let wanted = self.door.wants_leaders();
         let tap = self.tap(link);
         if tap.damaged {
             return;
@@ -265,6 +306,8 @@ impl Wire {
             let new: Vec<_> = said.iter().skip(tap.taken).cloned().collect();
             let batches = batches.clone().unwrap_or_default();
             tap.taken = said.len();
+            let asked = *api == 3 && wanted;
+            let views = if asked { frames::views(body, *version) } else { Vec::new() };
             if whole {
                 // Counted from the first byte on: the field may have come before the last one.
                 let silence = frames::throttle(body, *api, *version);
@@ -275,16 +318,26 @@ impl Wire {
                 tap.asked.pop_front();
                 tap.taken = 0;
             }
-            for (place, error) in new {
-                for sent in batches.iter().filter(|sent| sent.place == place) {
+            if asked {
+                self.moment += 1;
+                if whole {
+                    self.door.learned(&views, self.moment);
+                } else {
+                    self.door.learns(&views, self.moment);
+                }
+            }
+            for said in new {
+                let (place, error, _) = &said;
+                for sent in batches.iter().filter(|sent| sent.place == *place) {
+                    self.door.answered(sent, &said);
                     // Acknowledged, or known to be there.
                     let over = matches!(error, 0 | 46);
                     if over {
-                        self.proven.insert((self.key(sent), (sent.stamp.0, sent.stamp.1)));
+                        self.proven.insert((self.key(sent), (sent.stamp.0, sent.stamp.1)), now / 1000);
                     }
                     self.moment += 1;
                     let state = if over { State::Over(self.moment) } else { State::Waiting(self.moment) };
-                    let denied = if error == 45 { self.moment } else { 0 };
+                    let denied = if *error == 45 { self.moment } else { 0 };
                     self.settle(sent, link, state, denied);
                 }
             }

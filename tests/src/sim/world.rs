@@ -109,13 +109,7 @@ impl World {
         let mut world = Self {
             dice: Dice::new(seed, 2),
             home,
-            net: Net::new(
-                cluster,
-                weather,
-                Self::wire(scenario.acks, scenario.in_flight, scenario.has(fault::MALFORM)),
-                Dice::new(seed, 4),
-                timeline.clone(),
-            ),
+            net: Net::new(cluster, weather, Self::wire(&scenario), Dice::new(seed, 4), timeline.clone()),
             oracle: Oracle::new(
                 seed,
                 scenario.longest,

@@ -102,10 +102,12 @@ impl Transport for Net {
             stream.wants.send = true;
             return Poll::Pending;
         }
+        let port = stream.port;
         let piece = if piece > 4096 { usize::MAX } else { piece as usize };
         let taken: Vec<u8> = bufs.iter().flat_map(|buf| buf.iter().copied()).take(free.min(piece)).collect();
         let count = taken.len();
-        let seen = self.wire.as_mut().map_or(Ok(()), |wire| wire.wrote(link.index(), &taken, now));
+        let node = self.ports.iter().find(|(known, _)| *known == port).map_or(-1, |(_, node)| *node);
+        let seen = self.wire.as_mut().map_or(Ok(()), |wire| wire.wrote((link.index(), node), &taken, now));
         let Some(Some(stream)) = self.links.get_mut(link.index()) else { return Poll::Pending };
         stream.up.push(taken, now + delay);
         stream.flush_at = now + hold;

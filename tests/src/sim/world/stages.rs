@@ -69,6 +69,9 @@ impl World {
         }
         let all: Vec<i32> = (1..=i32::from(self.scenario.brokers)).collect();
         self.net.cluster.set_replication_lag(0);
+        for broker in &all {
+            self.net.cluster.release_metadata(*broker);
+        }
         // A broker that is replaced by one of another release breaks its links.
         if self.scenario.has(fault::EXPIRE) || self.scenario.has(fault::VERSIONS) {
             self.net.forget();
