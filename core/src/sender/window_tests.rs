@@ -132,6 +132,38 @@ fn records_that_may_lie_before_a_batch_in_the_log_are_counted() {
 }
 
 #[test]
+fn of_a_batch_in_pieces_the_rest_must_be_in_doubt_too() {
+    const MAYBE: u16 = flag::SEALED | flag::MAYBE;
+    for (flags, counted) in [(MAYBE, 0), (MAYBE | flag::MAYBE_REST, 7), (flag::SEALED | flag::MAYBE_REST, 0)]
+    {
+        let mut w = window(&[flags, SENT]);
+        let meta = w.get_mut(0).unwrap().meta_mut();
+        (meta.target, meta.builder.count) = (100, 7);
+        meta.builder.len = 1000;
+        assert!(meta.has_rest());
+        assert_eq!(w.in_doubt_before(1), counted, "{flags:#x}");
+        w.settle_before(1);
+        assert_eq!(w.iter().next().unwrap().meta().flags & flag::ACKED != 0, counted > 0, "{flags:#x}");
+    }
+}
+
+#[test]
+fn behind_a_batch_that_was_never_written_nothing_is_asked_about() {
+    let mut w = window(&[flag::SEALED, flag::SEALED | flag::MAYBE]);
+    w.gap = true;
+    assert_eq!(w.close_gap(), GapStep::Restamp);
+}
+
+#[test]
+fn only_what_is_open_and_not_on_its_way_is_stamped_anew() {
+    const ALL: u16 = flag::SEALED | flag::RESEAL | flag::MAYBE | flag::MAYBE_REST | flag::DENIED;
+    let mut w = window(&[ALL | flag::ACKED, ALL | flag::FAILED, ALL | flag::IN_FLIGHT, ALL, flag::SEALED]);
+    w.unstamp();
+    let flags: Vec<u16> = w.iter().map(|batch| batch.meta().flags).collect();
+    assert_eq!(flags, [ALL | flag::ACKED, ALL | flag::FAILED, ALL | flag::IN_FLIGHT, 0, 0]);
+}
+
+#[test]
 fn an_acknowledgement_behind_a_batch_is_seen_and_its_own_is_not() {
     let w = window(&[SENT, SENT | flag::ACKED, flag::SEALED]);
     assert_eq!([0, 1, 2, 7].map(|index| w.is_acked_behind(index)), [true, false, false, false]);
