@@ -1,7 +1,7 @@
 //! A producer that is run, not only measured: in QEMU, with its clock tied to instructions (`-icount shift=0`).
 //!
 //! Says, as one JSON object, what records cost between `send` and their taken deliveries, with and without the
-//! checksum, and the deepest stack. The far side is [`Sink`], which answers and looks at nothing. `cargo xtask size`
+//! checksum, and the deepest stack. The far side is `Sink`, which answers and looks at nothing. `cargo xtask size`
 //! runs it on `mps2-an385`, whose timer then counts 40 instructions a tick.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![allow(unsafe_code, missing_docs)] // registers, the linker's entry, statics, semihosting
