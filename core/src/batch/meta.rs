@@ -127,6 +127,11 @@ impl Meta {
         if self.in_pieces() { self.piece.1 } else { self.builder.count }
     }
 
+    /// What goes next, or is on its way. Of a batch in pieces the records of `bytes`, its own, are walked through.
+    pub fn sent(&self, bytes: &[u8]) -> Builder {
+        if self.in_pieces() { super::split::prefix(bytes, &self.builder, self.target) } else { self.builder }
+    }
+
     /// Whether something is left behind what goes next.
     pub const fn has_rest(&self) -> bool {
         self.sent_count() < self.builder.count

@@ -3,7 +3,6 @@ use super::Sender;
 use super::stats::Count;
 use crate::batch::Meta;
 use crate::batch::meta::flag;
-use crate::batch::split::prefix;
 use crate::connection::backoff;
 use crate::defect::{self, Defect};
 use crate::delivery::{self, End};
@@ -61,12 +60,9 @@ impl<H: Host> Sender<'_, H> {
                 let known = verdict.action == Action::Written && place.0 >= 0;
                 // Of a batch that it has already a broker tells the newest time in it, as if it had stamped it
                 // (`UnifiedLog`, duplicates of a producer): no record of it need have that time.
-                let newest = if meta.in_pieces() {
-                    prefix(bytes, &meta.builder, meta.target).max_timestamp
-                } else {
-                    meta.builder.max_timestamp
-                };
-                let echo = meta.attempts > 1 && place.1 == newest && !defect::on(Defect::EchoTold);
+                let echo = meta.attempts > 1
+                    && place.1 == meta.sent(bytes).max_timestamp
+                    && !defect::on(Defect::EchoTold);
                 let place = if known { (place.0, if echo { -1 } else { place.1 }) } else { (-1, -1) };
                 let ordered = in_turn && known;
                 let anew = ordered && proven && partition.sequence.is_in_another_log(place.0, between);

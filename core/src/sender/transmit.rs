@@ -6,7 +6,6 @@ use super::{
     slot::END,
 };
 use crate::batch::meta::flag;
-use crate::batch::split::prefix;
 use crate::batch::{Stamp, seal, stamp_of};
 use crate::connection::gather::SLICES;
 use crate::connection::{Call, Gather, Lifecycle, Outgoing, backoff};
@@ -118,8 +117,7 @@ impl<H: Host> Sender<'_, H> {
                         |(producer_id, epoch, base_sequence)| Stamp { producer_id, epoch, base_sequence },
                     )
                 };
-                let part =
-                    if meta.in_pieces() { prefix(bytes, &meta.builder, meta.target) } else { meta.builder };
+                let part = meta.sent(bytes);
                 let crc = if meta.attempts > 1 && defect::on(Defect::ChecksumOfOldStamp) {
                     |_, _: &[u8]| 0
                 } else {
