@@ -173,3 +173,8 @@ pub use switch::{on, set};
 pub const fn on(_: Defect) -> bool {
     false
 }
+
+/// `delivery.timeout.ms` of both halves.
+pub(crate) fn deadline(ms: u32) -> u32 {
+    if on(Defect::DeadlineTripled) { ms.saturating_mul(3) } else { ms }
+}

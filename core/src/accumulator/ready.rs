@@ -51,21 +51,16 @@ impl<H: Host> Accumulator<H> {
 
     /// Takes a batch whose `delivery.timeout.ms` has passed. It was never part of a request.
     pub fn take_expired(&mut self, now: Millis) -> Option<H::Buf> {
-        let timeout = self.timeout();
+        let timeout = defect::deadline(self.settings.delivery_timeout_ms);
         let slots = u16::try_from(self.slots()).unwrap_or(u16::MAX);
         let slot = (0..slots)
             .find(|slot| self.first(*slot).is_some_and(|b| b.meta().created.plus(timeout).reached(now)))?;
         self.take(slot)
     }
 
-    fn timeout(&self) -> u32 {
-        let factor = if defect::on(Defect::DeadlineTripled) { 3 } else { 1 };
-        self.settings.delivery_timeout_ms.saturating_mul(factor)
-    }
-
     /// When the oldest batch here expires.
     pub fn next_expiry(&self) -> Option<Millis> {
-        let timeout = self.timeout();
+        let timeout = defect::deadline(self.settings.delivery_timeout_ms);
         (0..self.slots())
             .filter_map(|slot| Some(self.first(u16::try_from(slot).ok()?)?.meta().created.plus(timeout)))
             .reduce(Millis::min)

@@ -47,7 +47,7 @@ impl<H: Host> Sender<'_, H> {
                 }
             }
         }
-        let timeout = self.delivery_timeout();
+        let timeout = defect::deadline(self.config.delivery_timeout_ms());
         for slot in self.slots.as_slice() {
             let mut open = slot.window.iter().filter(|b| b.meta().flags & (flag::ACKED | flag::FAILED) == 0);
             if let Some(batch) = open.next() {
@@ -57,14 +57,9 @@ impl<H: Host> Sender<'_, H> {
         next
     }
 
-    fn delivery_timeout(&self) -> u32 {
-        let factor = if defect::on(Defect::DeadlineTripled) { 3 } else { 1 };
-        self.config.delivery_timeout_ms().saturating_mul(factor)
-    }
-
     /// Fails the batches on their way whose `delivery.timeout.ms` has passed.
     pub(super) fn expire(&mut self, now: Millis) {
-        let timeout = self.delivery_timeout();
+        let timeout = defect::deadline(self.config.delivery_timeout_ms());
         for slot in 0..self.slot_count() {
             let mut at = 0;
             let mut any = false;
