@@ -15,6 +15,8 @@ class Link {
     this.socket = socket;
     this.server = server;
     this.isOpen = false;
+    /** Nothing has come yet: a connection that a bridge then refuses was none. */
+    this.isNew = true;
     /** 0, or the error that the core is told when all is read. */
     this.end = 0;
     this.chunks = [];
@@ -78,7 +80,7 @@ export class Page {
         this.#ended(own, server, 0, "the bridge has sent text");
         own.end = ENDED;
       } else {
-        if (this.trouble !== "" || own.isNew !== false) {
+        if (this.trouble !== "" || own.isNew) {
           own.isNew = false;
           this.trouble = "";
           this.told({ state: "connected", server });

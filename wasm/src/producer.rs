@@ -179,12 +179,6 @@ impl Core {
         !self.append.holds_before(mark) && !self.sender.holds_before(mark)
     }
 
-    /// Takes no further records, and flushes. Answers a mark.
-    pub fn close(&mut self) -> u32 {
-        self.append.close();
-        self.append.next_serial()
-    }
-
     /// Takes no further records, and fails what is left at once.
     pub fn abort(&mut self) {
         self.append.close();
