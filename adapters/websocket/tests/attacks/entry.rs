@@ -49,9 +49,7 @@ fn a_wrong_origin_or_token_gets_a_reason_and_nothing_else() {
         (&[shop], 4401),
     ];
     for (headers, code) in cases {
-        let mut page = Page::open(&stage.bridge, &stage.path(), headers)
-            .or_else(|_| Page::open(&stage.bridge, &stage.path(), headers))
-            .unwrap();
+        let mut page = Page::open(&stage.bridge, &stage.path(), headers).unwrap();
         page.send(&request(API_VERSIONS, 0, 1, &object([])));
         assert_eq!(page.refusal(), code, "{headers:?}");
     }
