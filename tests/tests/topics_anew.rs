@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)] // a test
 use kurier_broker::{Body, Fault, Release, Settings, TopicConfig};
 use kurier_core::config::Config;
-use kurier_core::record::Record;
+use kurier_core::record::{Record, Topic};
 use kurier_core::storage::Storage;
 use kurier_core::wire::ErrorCode;
 use kurier_tests::scene::{SERVERS, Scene};
@@ -46,18 +46,25 @@ fn after_a_pause_in_which_the_broker_forgot_the_producer_order_is_kept() {
     }
 }
 
+const RELEASES: [Release; 6] =
+    [Release::V4_3, Release::V2_8, Release::V2_4, Release::V2_1, Release::V1_0, Release::V0_11];
+
+/// A record is in a partition of high epochs, which a topic that is made anew does not have.
+fn of_high_epochs(release: Release) -> (Scene, Topic) {
+    let mut scene = scene(Settings::release(release));
+    let topic = scene.lines();
+    for n in 0..9 {
+        scene.cluster().move_leader("lines", 0, 1 + n % 3);
+    }
+    scene.send(topic, Record::value(b"old").partition(0));
+    assert!(scene.flush(5_000));
+    (scene, topic)
+}
+
 #[test]
 fn a_topic_that_was_made_anew_is_written_to_again_whatever_its_epochs_were() {
-    for release in [Release::V4_3, Release::V2_8, Release::V2_4, Release::V2_1, Release::V1_0, Release::V0_11]
-    {
-        let mut scene = scene(Settings::release(release));
-        let topic = scene.lines();
-        // High epochs, which the new topic does not have.
-        for n in 0..9 {
-            scene.cluster().move_leader("lines", 0, 1 + n % 3);
-        }
-        scene.send(topic, Record::value(b"old").partition(0));
-        assert!(scene.flush(5_000));
+    for release in RELEASES {
+        let (mut scene, topic) = of_high_epochs(release);
         scene.cluster().delete_topic("lines");
         scene.cluster().place_topic("lines", &[&[3], &[2]], TopicConfig::default()).unwrap();
         for n in 0..5 {
@@ -92,15 +99,8 @@ fn partitions_that_are_added_are_used() {
 /// nothing else tells that the epochs have begun again.
 #[test]
 fn a_partition_that_nobody_led_is_found_again_in_a_topic_that_was_made_anew() {
-    for release in [Release::V4_3, Release::V2_8, Release::V2_4, Release::V2_1, Release::V1_0, Release::V0_11]
-    {
-        let mut scene = scene(Settings::release(release));
-        let topic = scene.lines();
-        for n in 0..9 {
-            scene.cluster().move_leader("lines", 0, 1 + n % 3);
-        }
-        scene.send(topic, Record::value(b"old").partition(0));
-        assert!(scene.flush(5_000));
+    for release in RELEASES {
+        let (mut scene, topic) = of_high_epochs(release);
         scene.cluster().move_leader("lines", 0, -1);
         scene.send(topic, Record::value(b"waits").partition(0));
         assert!(!scene.flush(2_000), "nobody takes it");
@@ -114,15 +114,8 @@ fn a_partition_that_nobody_led_is_found_again_in_a_topic_that_was_made_anew() {
 /// The broker that led it has the topic still, and only says that it does not lead it.
 #[test]
 fn a_topic_that_was_made_anew_under_another_leader_is_written_to_again() {
-    for release in [Release::V4_3, Release::V2_8, Release::V2_4, Release::V2_1, Release::V1_0, Release::V0_11]
-    {
-        let mut scene = scene(Settings::release(release));
-        let topic = scene.lines();
-        for n in 0..9 {
-            scene.cluster().move_leader("lines", 0, 1 + n % 3);
-        }
-        scene.send(topic, Record::value(b"old").partition(0));
-        assert!(scene.flush(5_000));
+    for release in RELEASES {
+        let (mut scene, topic) = of_high_epochs(release);
         scene.cluster().delete_topic("lines");
         scene.cluster().place_topic("lines", &[&[2], &[3]], TopicConfig::default()).unwrap();
         scene.send(topic, Record::value(b"new").partition(0));

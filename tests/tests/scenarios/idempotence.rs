@@ -1,7 +1,7 @@
 //! Sequences, epochs and the errors that concern them (KIP-98, KIP-360).
 use super::stage::{NAME, Seen, Stage, config};
 use kurier_broker::{Body, Fault, RequestInfo, TimestampType};
-use kurier_core::error::Fate;
+use kurier_core::error::{Fate, SendError};
 use kurier_core::record::Record;
 use kurier_core::storage::Storage;
 use kurier_core::wire::ErrorCode;
@@ -21,6 +21,13 @@ fn five(stage: &mut Stage) -> Vec<usize> {
     let ids = (0..10).map(|_| stage.send(450)).collect();
     stage.producer.flush();
     ids
+}
+
+/// The producer says of every further record why it takes none.
+fn assert_over(stage: &mut Stage, cause: ErrorCode) {
+    stage.turns(20);
+    let again = stage.producer.send(stage.topic, Record::value(b"x"), stage.now).unwrap_err();
+    assert_eq!(again, SendError::Fatal(cause.0));
 }
 
 #[test]
@@ -77,12 +84,7 @@ fn an_identity_that_is_denied_for_good_ends_the_producer_with_the_cause() {
         let id = stage.send(8);
         stage.flush();
         assert_eq!(stage.refusal(id), (told, Fate::NotWritten));
-        stage.turns(20);
-        let again = stage
-            .producer
-            .send(stage.topic, kurier_core::record::Record::value(b"x"), stage.now)
-            .unwrap_err();
-        assert_eq!(again, kurier_core::error::SendError::Fatal(told.0));
+        assert_over(&mut stage, told);
     }
 }
 
@@ -154,12 +156,7 @@ fn a_fenced_producer_is_over() {
         let one = stage.send(8);
         stage.flush();
         assert_eq!(stage.refusal(one), (error, Fate::NotWritten));
-        stage.turns(20);
-        let again = stage
-            .producer
-            .send(stage.topic, kurier_core::record::Record::value(b"x"), stage.now)
-            .unwrap_err();
-        assert_eq!(again, kurier_core::error::SendError::Fatal(error.0));
+        assert_over(&mut stage, error);
     }
 }
 
