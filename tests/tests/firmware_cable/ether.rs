@@ -14,7 +14,7 @@ pub(crate) struct Weather {
     pub(crate) twice: u32,
     /// Towards the device: a byte is another, or the end is missing.
     pub(crate) damage: u32,
-    /// Frames for nobody that come in a burst, more than the controller has room for.
+    /// Frames for nobody that come in a burst. Whether the controller had room for them nobody says.
     pub(crate) burst: u32,
 }
 

@@ -81,7 +81,7 @@ fn frames_that_are_lost_doubled_and_damaged_lose_and_double_no_record() {
 }
 
 #[test]
-fn bursts_that_the_controller_has_no_room_for_cost_time_and_nothing_else() {
+fn bursts_of_long_frames_for_nobody_cost_time_and_nothing_else() {
     let town = Town::start(Manners { weather: Weather { burst: 24, ..GOOD.weather }, ..GOOD });
     let (status, figures) = device(&town, &[BY_ADDRESS, "records=500"]).end(PATIENCE).unwrap();
     assert_eq!((status, figures.of("acknowledged")), (Some(0), 500));
