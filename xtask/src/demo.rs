@@ -1,10 +1,10 @@
 //! `cargo xtask demo`: the shipped command's own demonstration, built with optimizations.
 use crate::arguments::Arguments;
+use crate::running::{Running, bound};
 use crate::{browser, kafka, setup, sh};
 use kurier_kafka::{Kafka, Options};
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
 /// How to use it.
 pub(crate) const USAGE: &str = "\
@@ -24,48 +24,12 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
     sh::ended(if web { page(real) } else { demo(real, seconds) })
 }
 
-/// Processes that end with the demonstration.
-struct Running(Vec<Child>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        for child in &mut self.0 {
-            // One that has ended already needs nothing.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-impl Running {
-    /// Starts a command that says on its first line where it listens, and gives the line.
-    fn start(&mut self, mut command: Command) -> Result<String, sh::Failure> {
-        command.stdout(Stdio::piped());
-        let mut child = kurier_kafka::spawn(command).map_err(sh::failed("cannot start"))?;
-        let stdout = child.stdout.take();
-        self.0.push(child);
-        let mut line = String::new();
-        if let Some(stdout) = stdout {
-            BufReader::new(stdout).read_line(&mut line).map_err(sh::failed("cannot read"))?;
-        }
-        let address = line.trim().rsplit(' ').next().unwrap_or_default().to_owned();
-        if address.is_empty() { Err(sh::Failure("it did not start".to_owned())) } else { Ok(address) }
-    }
-}
-
-/// A command in the top folder that ends with us, however we do.
-fn bound(program: &Path) -> Command {
-    let mut command = kurier_kafka::command(program, false);
-    command.current_dir(sh::top());
-    command
-}
-
 /// The page in `wasm/demo`, with all that it needs on loopback.
 fn page(real: bool) -> Result<(), sh::Failure> {
     browser::build()?;
     sh::run(sh::cargo().args(["build", "--release", "--quiet", "--package", "kurier-cli"]))?;
     let kurier = sh::target().join("release").join("kurier");
-    let mut running = Running(Vec::new());
+    let mut running = Running::default();
     let own = if real { own_kafka()? } else { None };
     let bootstrap = match own.as_ref().map(Kafka::bootstrap).or_else(|| kafka::address().filter(|_| real)) {
         Some(bootstrap) => bootstrap,
@@ -86,10 +50,7 @@ fn page(real: bool) -> Result<(), sh::Failure> {
     println!("read along: kcat -C -b {bootstrap} -t clicks-demo -f '%p %o %k %s\\n'");
     println!("Ctrl-C ends it");
     // Until one of them ends, which an interrupt sees to: it goes to all of them.
-    if let Some(last) = running.0.last_mut() {
-        last.wait().map_err(sh::failed("the demonstration"))?;
-    }
-    Ok(())
+    running.await_last()
 }
 
 /// A real Kafka of our own, unless one is up.

@@ -15,6 +15,7 @@ mod fuzz;
 mod kafka;
 mod layers;
 mod mutants;
+mod running;
 mod setup;
 mod sh;
 mod sim;

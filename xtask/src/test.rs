@@ -37,13 +37,14 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
         Ok(image) => in_qemu(&mut tally, &image),
         Err(failure) => tally.cannot("firmware in QEMU", &failure, in_ci),
     }
-    match browser::ready() {
+    let pages = browser::ready();
+    match &pages {
         Ok(()) => tally.suite("pages in Chromium and Node", &mut browser::tests_of_pages(false)),
-        Err(failure) => tally.cannot("pages in Chromium and Node", &failure, in_ci),
+        Err(failure) => tally.cannot("pages in Chromium and Node", failure, in_ci),
     }
     if quick {
         tally.skip("real Kafka", "--quick");
-    } else if let Err(failure) = real_kafka(&mut tally, all_versions) {
+    } else if let Err(failure) = real_kafka(&mut tally, all_versions, pages.is_ok()) {
         tally.cannot("real Kafka", &failure, in_ci);
     }
     tally.report()
@@ -57,7 +58,7 @@ fn in_qemu(tally: &mut Tally, image: &Path) {
     tally.suite("firmware in QEMU", &mut tests);
 }
 
-fn real_kafka(tally: &mut Tally, all_versions: bool) -> Result<(), Failure> {
+fn real_kafka(tally: &mut Tally, all_versions: bool, pages: bool) -> Result<(), Failure> {
     setup::kafka()?;
     let named = std::env::var("KURIER_KAFKA").is_ok_and(|named| !named.is_empty());
     let kafka = if named { None } else { Some(Kafka::start(Options::new())?) };
@@ -73,7 +74,7 @@ fn real_kafka(tally: &mut Tally, all_versions: bool) -> Result<(), Failure> {
     }
     tally.suite("real Kafka", &mut tests);
     // Where Chromium cannot run that was said before.
-    if browser::ready().is_ok() {
+    if pages {
         let mut tests = browser::tests_of_pages(true);
         if let Some(kafka) = &kafka {
             tests.env("KURIER_KAFKA", kafka.bootstrap());

@@ -1,10 +1,9 @@
 //! Images that are run in QEMU for what linking does not tell: instructions, stack, throughput, bytes on the wire.
 use crate::firmware;
+use crate::running::{Running, bound};
 use crate::setup;
-use crate::sh::{self, Failure, failed};
-use std::io::{BufRead, BufReader};
+use crate::sh::{self, Failure};
 use std::path::Path;
-use std::process::{Child, Stdio};
 
 /// The Cortex-M3 board, and what the counted image is built for.
 const MACHINE: &str = "mps2-an385";
@@ -28,8 +27,11 @@ pub(crate) fn counted(profile: &str) -> Result<Vec<(String, u64)>, Failure> {
 /// What the device's own image says after so many records to an embedded broker on this machine.
 pub(crate) fn firmware(command: &Path) -> Result<Vec<(String, u64)>, Failure> {
     let image = firmware::image()?;
-    let broker = Broker::start(command)?;
-    let words = format!(",arg=kurier-firmware,arg=bootstrap=10.0.2.2:{},arg=topic=t", broker.port);
+    let (mut running, mut broker) = (Running::default(), bound(command));
+    broker.args(["broker", "--listen", "127.0.0.1:0", "--advertise", "10.0.2.2", "--topic", "t"]);
+    let address = running.start(broker)?;
+    let port = address.rsplit(':').next().unwrap_or_default();
+    let words = format!(",arg=kurier-firmware,arg=bootstrap=10.0.2.2:{port},arg=topic=t");
     let mut qemu = qemu(&format!("{words},arg=records={RECORDS}"));
     let said = sh::output(qemu.args(["-nic", "user,model=lan9118", "-kernel"]).arg(image))?;
     let mut found = figures(&said)?;
@@ -62,38 +64,6 @@ fn figures(said: &str) -> Result<Vec<(String, u64)>, Failure> {
     let fields = object.as_ref().and_then(serde_json::Value::as_object);
     let fields = fields.ok_or_else(|| Failure(format!("the image said no figures: {said}")))?;
     Ok(fields.iter().filter_map(|(name, value)| Some((name.clone(), value.as_u64()?))).collect())
-}
-
-/// `kurier broker`, until it is dropped.
-struct Broker {
-    process: Child,
-    port: u16,
-}
-
-impl Broker {
-    fn start(command: &Path) -> Result<Self, Failure> {
-        let mut broker = sh::command(command);
-        broker.args(["broker", "--listen", "127.0.0.1:0", "--advertise", "10.0.2.2", "--topic", "t"]);
-        broker.stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut process = broker.spawn().map_err(failed(command.display()))?;
-        let mut line = String::new();
-        if let Some(out) = process.stdout.take() {
-            BufReader::new(out).read_line(&mut line).map_err(failed(command.display()))?;
-        }
-        // A line such as `listening on 127.0.0.1:9092`; or the address as it is advertised.
-        let port = line.trim().rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-        let mut broker = Self { process, port: 0 };
-        broker.port = port.ok_or_else(|| Failure(format!("{}: no port in `{line}`", command.display())))?;
-        Ok(broker)
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 #[cfg(test)]

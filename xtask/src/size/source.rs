@@ -42,9 +42,6 @@ fn whose(context: &Context<Slice<'_>>, at: u64) -> Result<Option<String>, gimli:
     while let Some(frame) = frames.next()? {
         let Some(path) = frame.location.and_then(|location| location.file) else { continue };
         let owner = owner(path);
-        if owner == ALLOC {
-            return Ok(Some(owner));
-        }
         if owner != LIBRARY {
             return Ok(Some(owner));
         }
