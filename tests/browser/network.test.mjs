@@ -49,7 +49,7 @@ test("a broker that hangs and goes on loses and doubles nothing", LIMIT, async (
 
 test("a generic proxy carries it, too", LIMIT, async (t) => {
   const kafka = await cluster(t);
-  const port = await proxy(t, kafka.bootstrap);
+  const { port } = await proxy(t, kafka.bootstrap);
   const tab = await page(t, browser);
   const options = { bridge: `ws://127.0.0.1:${port}/{host}/{port}`, bootstrap: kafka.bootstrap };
   const { count } = await stream(tab, options, kafka.topic);

@@ -50,7 +50,7 @@ export function bridge(t, { bootstrap }, ...words) {
   return kurier(t, "bridge", "--bootstrap", bootstrap, "--allow-topic", "clicks*", ...listen, ...words);
 }
 
-/** Debian's websockify to one broker; its port. It takes none of its own choosing. */
+/** Debian's websockify to one broker. It takes no port of its own choosing. */
 export async function proxy(t, broker) {
   const free = createTcpServer().listen(0, "127.0.0.1");
   await once(free, "listening");
@@ -63,7 +63,7 @@ export async function proxy(t, broker) {
     const is = await Promise.race([once(socket, "connect").then(() => true), once(socket, "error").then(() => false)])
       .catch(() => false);
     socket.destroy();
-    if (is) return port;
+    if (is) return { port, pid: child.pid };
     if (child.exitCode !== null) throw new Error(`websockify ended with ${child.exitCode}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

@@ -3,6 +3,7 @@
 //! A peer that cannot be built here is left out, and that is said; kurier is always measured.
 use crate::arguments::Arguments;
 use crate::sh::{self, Failure};
+use crate::{browser, setup};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,11 +11,16 @@ use std::process::ExitCode;
 pub(crate) const USAGE: &str = "\
 bench [--json] [--quick] [--no-kafka] [--no-peers] [--only WORD]
                                         what producing costs, beside librdkafka and franz-go in the same run;
-                                        --only takes the workloads whose name has WORD, or `instructions`";
+                                        --only takes the workloads whose name has WORD, or `instructions`
+bench --web [--json]                    what it costs a page in Chromium, through the bridge and through websockify";
 
 /// Runs the command.
 pub(crate) fn run(given: &[String]) -> ExitCode {
     let mut arguments = Arguments::new(USAGE, given);
+    if arguments.flag("--web") {
+        let json = arguments.flag("--json");
+        return arguments.end().map_or_else(|code| code, |()| sh::ended(web(json)));
+    }
     let mut flags: Vec<String> = ["--json", "--quick", "--no-kafka"]
         .iter()
         .filter(|name| arguments.flag(name))
@@ -56,6 +62,17 @@ fn bench(flags: &[String], peers: bool) -> Result<(), Failure> {
     runner.args(flags);
     runner.args(programs.iter().map(|(name, path)| format!("{name}={}", path.display())));
     sh::run(&mut runner)
+}
+
+/// The page's figures, by a script in the tests of pages.
+fn web(json: bool) -> Result<(), Failure> {
+    setup::debian("chromium", "chromium")?;
+    setup::debian("websockify", "websockify")?;
+    browser::build()?;
+    sh::run(sh::cargo().args(["build", "--quiet", "--profile", "dist", "--package", "kurier-cli"]))?;
+    let mut script = sh::command("node");
+    script.arg("tests/browser/bench.mjs").env("KURIER", sh::target().join("dist").join("kurier"));
+    sh::run(if json { script.arg("--json") } else { &mut script })
 }
 
 /// Its bundled C sources are compiled, which takes minutes the first time.
