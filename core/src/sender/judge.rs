@@ -188,12 +188,14 @@ impl<H: Host> Sender<'_, H> {
         let gap = partition.window.gap;
         let Some(batch) = partition.window.get_mut(at) else { return };
         let meta = batch.meta_mut();
+        let spent = is_spent(meta, self.config.retries());
         let (maybe, rest) = (meta.flags & flag::MAYBE != 0, meta.flags & flag::MAYBE_REST != 0);
         let hopeless = maybe && (!tells || rest);
         if maybe && !hopeless {
             meta.flags |= flag::DENIED;
         }
-        if (hopeless && (gap || oldest)) || (oldest && !self.config.idempotence()) {
+        // Behind a gap it goes again as soon as that is closed, without a backoff: that is a try like any other.
+        if (hopeless && (gap || oldest)) || (oldest && !self.config.idempotence()) || (gap && spent) {
             return self.fail(slot, at, DeliveryError::Broker(error.0));
         }
         if gap {
@@ -212,7 +214,7 @@ impl<H: Host> Sender<'_, H> {
         let Some(partition) = self.slots.as_mut_slice().get_mut(usize::from(slot)) else { return };
         let Some(batch) = partition.window.get_mut(at) else { return };
         let (attempts, count) = (batch.meta().attempts, batch.meta().builder.count);
-        if u32::from(attempts) > retries && !defect::on(Defect::RetriesIgnored) {
+        if is_spent(batch.meta(), retries) {
             return self.fail(slot, at, error);
         }
         let wait = backoff::exponential(base, max, attempts.saturating_sub(1), &mut self.random);
@@ -228,6 +230,11 @@ impl<H: Host> Sender<'_, H> {
         self.stats.retries += 1;
         self.stats.record_retries += Count::from(count);
     }
+}
+
+/// Whether a batch was tried as often as `retries` allows.
+fn is_spent(meta: &Meta, retries: u32) -> bool {
+    u32::from(meta.attempts) > retries && !defect::on(Defect::RetriesIgnored)
 }
 
 /// A piece is over, at this offset and time: turns to the next one.

@@ -2,8 +2,8 @@
 //! log can show, because a broker mends their breach, or nobody loses anything by it.
 //!
 //! A partition whose leader was told for one epoch is not sent to one of an earlier epoch. After a batch was too large,
-//! later ones of its topic are smaller. A batch is tried as often as `retries` allows, not counted what comes of a gap
-//! ahead of it. One that is alone waits for `linger.ms`. What answers tell is read from their bytes by hand, see `frames`.
+//! later ones of its topic are smaller. A batch is tried as often as `retries` allows. One that is alone
+//! waits for `linger.ms`. What answers tell is read from their bytes by hand, see `frames`.
 use super::frames::{Place, Said, Sent, View};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -127,15 +127,8 @@ impl Door {
 
     /// It has read what became of a batch.
     pub(super) fn answered(&mut self, sent: &Sent, (_, error, hint): &Said) {
-        match error {
-            10 => drop(self.too_large.insert((sent.first, sent.last), sent.len)),
-            // Behind a gap it says nothing of the batch itself, which is stamped anew.
-            45 => {
-                self.tries
-                    .entry((sent.first, sent.last))
-                    .and_modify(|tries| *tries = tries.saturating_sub(1));
-            }
-            _ => {}
+        if *error == 10 {
+            self.too_large.insert((sent.first, sent.last), sent.len);
         }
         if let (Some(hint), Some(lead)) = (hint, self.leads.get_mut(&sent.place)) {
             lead.hints.insert(*hint);

@@ -16,6 +16,7 @@ mod net;
 mod notes;
 mod odd;
 mod oracle;
+mod order;
 mod pipe;
 mod scenario;
 mod sharpen;

@@ -8,6 +8,7 @@ mod faults;
 mod transport;
 
 use super::dice::Dice;
+use super::oracle::Finding;
 use super::pipe::Pipe;
 use super::timeline::Timeline;
 use super::wire::Wire;
@@ -79,7 +80,7 @@ pub(super) struct Net {
     pub(super) progress: u64,
     pub(super) breach: Option<String>,
     /// What the producer has written out of order.
-    pub(super) disorder: Option<String>,
+    pub(super) disorder: Option<Finding>,
     /// Where brokers listen.
     pub(super) ports: Vec<(u16, i32)>,
     /// `None` where nothing is answered, or order is not judged.

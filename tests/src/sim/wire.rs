@@ -1,50 +1,12 @@
-//! The order in which a producer writes batches to its links, judged by what it could know at each moment.
+//! What a producer writes to its links and reads from them, taken to pieces: requests with their batches, and the answers.
 //!
-//! A partition's batches are named by their records' numbers, which rise in the order of appending. Whatever happens:
-//! a batch is first written after all earlier ones; it is written again only when its answer has been read or its link
-//! closed, and nothing behind it is in flight any more; and once it waits to be written again, nothing behind it is
-//! written before. Except for questions: once a broker has said of a batch that its sequence does not follow on, those
-//! behind it in the same epoch may be written again with the stamps they had, the newest first, to learn what the broker
-//! has. All that is in flight is on one link; and it is one batch only, until one was acknowledged in its epoch. A
-//! sequence is not given to other records in the same epoch. A link whose broker has asked for silence carries no new
-//! batches before that is over.
+//! Each batch is shown to `order` and `door` when it is written, and what an answer says when it is read. A link whose broker
+//! has asked for silence carries no new batches before that is over, and no more requests with batches than it may.
 use super::door::{Door, Rules};
-use super::frames::{self, Place, Request, Sent};
-use std::collections::{BTreeMap, VecDeque};
-
-/// For how long an acknowledgement shows that a broker knows the producer, in ms.
-const PROOF: u64 = 60_000;
-
-/// A partition of a topic, and a producer id and epoch in it.
-type Epoch = ((u8, i32), (i64, i64));
-
-/// Where a batch is, as its producer knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Written to this link, and not answered.
-    Flying(usize),
-    /// Refused, or its link was closed, at this moment.
-    Waiting(u64),
-    /// Acknowledged, at this moment.
-    Over(u64),
-}
-
-#[derive(Debug, Clone)]
-struct Batch {
-    first: u64,
-    last: u64,
-    state: State,
-    /// The moment at which it was written last.
-    written: u64,
-    /// Where to: the topic's id, or its name.
-    place: Place,
-    /// Producer id, epoch and sequence of that.
-    stamp: (i64, i64, i64),
-    /// With the stamp it had before, and behind one of its epoch that was denied by then.
-    asked: bool,
-    /// The moment of the last answer, if that was that its sequence is not the next one; else 0.
-    denied: u64,
-}
+use super::frames::{self, Request};
+use super::oracle::{Finding, Wrong};
+use super::order::Order;
+use std::collections::VecDeque;
 
 /// One link: bytes of frames that are not complete, and requests that are not answered.
 #[derive(Debug, Default)]
@@ -71,14 +33,7 @@ struct Tap {
 #[derive(Debug, Default)]
 pub(super) struct Wire {
     taps: Vec<Tap>,
-    /// By topic, from 0, and partition.
-    batches: BTreeMap<(u8, i32), Vec<Batch>>,
-    /// The topic of each record.
-    topics: Vec<u8>,
-    /// The first record to which a partition's producer id, epoch and sequence were given.
-    stamps: BTreeMap<(Place, (i64, i64, i64)), u64>,
-    /// Partitions with the producer id and epoch under which a batch of theirs was acknowledged, and when last, in ms.
-    proven: BTreeMap<Epoch, u64>,
+    order: Order,
     door: Door,
     moment: u64,
     in_flight: usize,
@@ -91,35 +46,29 @@ impl Wire {
 
     /// A record for this topic has the next number.
     pub(super) fn record(&mut self, topic: usize) {
-        self.topics.push(topic as u8);
+        self.order.topics.push(topic as u8);
     }
 
     /// The newest record has opened a batch, at `now` µs.
     pub(super) fn opened(&mut self, now: u64) {
-        self.door.opened(self.topics.len() as u64 - 1, now / 1000);
+        self.door.opened(self.order.records() - 1, now / 1000);
     }
 
     /// What lingers goes now: it is flushed, or there is no memory left.
     pub(super) fn hurry(&mut self) {
-        self.door.hurry(self.topics.len() as u64);
+        self.door.hurry(self.order.records());
     }
 
     /// One that goes on with the records of another.
     pub(super) fn after(self) -> Self {
         let mut next = Self {
-            topics: self.topics,
+            order: self.order.after(),
             in_flight: self.in_flight,
             door: self.door.after(),
             ..Self::default()
         };
         next.hurry();
         next
-    }
-
-    /// A topic keeps its partitions' order when it is made anew under another id.
-    fn key(&self, sent: &Sent) -> (u8, i32) {
-        let topic = usize::try_from(sent.first).ok().and_then(|first| self.topics.get(first));
-        (topic.copied().unwrap_or(u8::MAX), sent.place.1)
     }
 
     fn tap(&mut self, link: usize) -> &mut Tap {
@@ -146,7 +95,8 @@ impl Wire {
         (link, broker): (usize, i32),
         bytes: &[u8],
         now: u64,
-    ) -> Result<(), String> {
+    ) -> Result<(), Finding> {
+        let broken = |what| Err((Wrong::Broken, what));
         self.tap(link).up.extend_from_slice(bytes);
         loop {
             let tap = self.tap(link);
@@ -156,10 +106,10 @@ impl Wire {
             let request = frames::request(frame);
             tap.up.drain(..size + 4);
             let tried = std::mem::take(&mut tap.tried);
-            let Some(request) = request else { return Err("a request cannot be read".to_owned()) };
+            let Some(request) = request else { return broken("a request cannot be read".to_owned()) };
             // Questions may have been begun, and not tried, when they learned of it.
             if tap.early && request.batches.is_some() {
-                return Err(format!(
+                return broken(format!(
                     "batches are written to link {link} although its broker asked for silence until {} ms",
                     tap.silent_until
                 ));
@@ -168,102 +118,26 @@ impl Wire {
                 // Others in the request, or waiting for it, may have made it go.
                 let alone = request.batches.as_deref().is_some_and(|batches| batches.len() == 1)
                     && self.door.may_linger(batch)
-                    && self.batches.values().flatten().all(|known| matches!(known.state, State::Over(_)));
-                let records = self.topics.len() as u64;
-                self.door.writes(batch, (i64::from(broker), alone), tried, now / 1000, records)?;
-                self.send(link, tried, batch, now / 1000)?;
+                    && self.order.is_all_over();
+                let written = (i64::from(broker), alone);
+                let told = self.door.writes(batch, written, tried, now / 1000, self.order.records());
+                told.map_err(|what| (Wrong::Broken, what))?;
+                let sent = self.order.writes(&self.door, link, tried, batch, now / 1000);
+                sent.map_err(|what| (Wrong::Reordered, what))?;
             }
             let in_flight = self.in_flight;
             let tap = self.tap(link);
             tap.asked.push_back(request);
             let flying = tap.asked.iter().filter(|request| request.batches.is_some()).count();
             if flying > in_flight {
-                return Err(format!("{flying} requests in flight on link {link}, {in_flight} are allowed"));
+                return broken(format!(
+                    "{flying} requests in flight on link {link}, {in_flight} are allowed"
+                ));
             }
             if !tap.up.is_empty() {
                 self.tries(link, now);
             }
         }
-        Ok(())
-    }
-
-    fn send(&mut self, link: usize, tried: u64, sent: &Sent, now: u64) -> Result<(), String> {
-        let (first, last) = (sent.first, sent.last);
-        let what = |about: &str| Err(format!("the batch of record {first} in {} {about}", sent.place.1));
-        if sent.stamp.0 >= 0 {
-            let known = *self.stamps.entry((sent.place.clone(), sent.stamp)).or_insert(first);
-            if known != first {
-                return what(&format!("has the stamp {:?} of the batch of record {known}", sent.stamp));
-            }
-        }
-        let key = self.key(sent);
-        // How long a broker remembers is not for ever.
-        let proof = self.proven.get(&(key, (sent.stamp.0, sent.stamp.1)));
-        let proven = sent.stamp.0 < 0 || proof.is_some_and(|at| now <= at + PROOF);
-        let batches = self.batches.entry(key).or_default();
-        if !proven && batches.iter().any(|other| matches!(other.state, State::Flying(_))) {
-            return what("is not the only one in flight, though none was acknowledged in its epoch");
-        }
-        for other in batches.iter().filter(|other| other.first > last || other.last < first) {
-            if let State::Flying(on) = other.state
-                && on != link
-            {
-                return what(&format!(
-                    "goes to link {link}, while record {} is in flight on {on}",
-                    other.first
-                ));
-            }
-        }
-        let Some(at) = batches.iter().position(|batch| batch.first <= first && last <= batch.last) else {
-            if let Some(later) = batches.iter().find(|batch| batch.last > first) {
-                return what(&format!("is written for the first time after that of record {}", later.first));
-            }
-            batches.push(Batch {
-                first,
-                last,
-                state: State::Flying(link),
-                written: tried,
-                place: sent.place.clone(),
-                stamp: sent.stamp,
-                asked: false,
-                denied: 0,
-            });
-            return Ok(());
-        };
-        let known = batches[at].clone();
-        let waiting_since = match known.state {
-            State::Flying(_) => return what("is written again before its answer was read"),
-            // In a topic that was made anew it is not there.
-            State::Over(since) if known.place != sent.place => since,
-            // Or was told to have been, and back: the answer was about a topic that it did not know then.
-            State::Over(since) if self.door.is_renamed(&sent.place.0, known.written) => since,
-            State::Over(_) => return what("is written again, though it was acknowledged"),
-            State::Waiting(since) => since,
-        };
-        for later in batches.iter().filter(|batch| batch.first > known.last) {
-            if matches!(later.state, State::Flying(_)) {
-                return what(&format!("is written again, while that of record {} is in flight", later.first));
-            }
-            if later.written > waiting_since && !later.asked {
-                return what(&format!("had to wait while that of record {} was written", later.first));
-            }
-        }
-        // What is left of a batch that was split keeps its place behind its first part.
-        if last < known.last {
-            batches[at].first = last + 1;
-            batches.insert(at, Batch { first, last, ..known });
-        }
-        batches[at].first = first;
-        batches[at].state = State::Flying(link);
-        batches[at].written = tried;
-        batches[at].stamp = sent.stamp;
-        batches[at].place = sent.place.clone();
-        let denied = |b: &Batch| {
-            (1..tried).contains(&b.denied)
-                && (b.stamp.0, b.stamp.1) == (sent.stamp.0, sent.stamp.1)
-                && matches!(b.state, State::Waiting(_))
-        };
-        batches[at].asked = known.stamp == sent.stamp && batches.iter().take(at).any(denied);
         Ok(())
     }
 
@@ -330,15 +204,8 @@ impl Wire {
                 let (place, error, _) = &said;
                 for sent in batches.iter().filter(|sent| sent.place == *place) {
                     self.door.answered(sent, &said);
-                    // Acknowledged, or known to be there.
-                    let over = matches!(error, 0 | 46);
-                    if over {
-                        self.proven.insert((self.key(sent), (sent.stamp.0, sent.stamp.1)), now / 1000);
-                    }
                     self.moment += 1;
-                    let state = if over { State::Over(self.moment) } else { State::Waiting(self.moment) };
-                    let denied = if *error == 45 { self.moment } else { 0 };
-                    self.settle(sent, link, state, denied);
+                    self.order.answered(sent, link, *error, self.moment, now / 1000);
                 }
             }
             if !whole {
@@ -346,21 +213,8 @@ impl Wire {
             }
             // Of a topic whose id has changed meanwhile it takes no verdict: at the end it gives up what has none.
             if by_id {
-                self.put_off(&batches);
-            }
-        }
-    }
-
-    /// The producer may not have known before now what it was told of these.
-    fn put_off(&mut self, answered: &[Sent]) {
-        self.moment += 1;
-        let now = self.moment;
-        for sent in answered {
-            let batches = self.batches.get_mut(&self.key(sent)).into_iter().flatten();
-            for batch in batches.filter(|batch| sent.first == batch.first) {
-                if let State::Waiting(since) | State::Over(since) = &mut batch.state {
-                    *since = now;
-                }
+                self.moment += 1;
+                self.order.put_off(&batches, self.moment);
             }
         }
     }
@@ -370,23 +224,10 @@ impl Wire {
         self.taps.iter().all(|tap| tap.up.is_empty() && tap.asked.is_empty() && tap.quiet_until <= now / 1000)
     }
 
-    fn settle(&mut self, sent: &Sent, link: usize, state: State, denied: u64) {
-        let batches = self.batches.get_mut(&self.key(sent)).into_iter().flatten();
-        for batch in batches.filter(|batch| sent.first == batch.first && batch.state == State::Flying(link)) {
-            batch.state = state;
-            batch.denied = denied;
-        }
-    }
-
     /// The producer closes a link.
     pub(super) fn closed(&mut self, link: usize) {
         self.moment += 1;
-        let moment = self.moment;
-        for batch in self.batches.values_mut().flatten() {
-            if batch.state == State::Flying(link) {
-                batch.state = State::Waiting(moment);
-            }
-        }
+        self.order.closed(link, self.moment);
         *self.tap(link) = Tap::default();
     }
 }

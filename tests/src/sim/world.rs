@@ -181,7 +181,7 @@ impl World {
                 return Err((Wrong::Broken, breach));
             }
             if let Some(disorder) = self.net.disorder.take() {
-                return Err((Wrong::Reordered, disorder));
+                return Err(disorder);
             }
         }
         Err((Wrong::Stuck, format!("no end after {MOST_STEPS} steps: {}", self.state())))

@@ -348,6 +348,33 @@ fn one_that_is_not_the_oldest_is_sent_again_as_it_was() {
     }
 }
 
+/// Kafka's `canRetry` wants an attempt that is left, whatever the error is.
+#[test]
+fn what_is_behind_a_gap_is_tried_no_more_often_than_the_rest() {
+    let mut stage = Stage::new(config().linger_ms(20).enable_idempotence(true).retries(1));
+    stage.send(8);
+    stage.flush();
+    // The second of five fails when it is tried again, which leaves a gap before the three behind it.
+    stage.inject(|nth, _| match nth {
+        1..=4 => Some(Fault::refuse(ErrorCode::NOT_ENOUGH_REPLICAS).and_delay(10)),
+        5 => Some(Fault::refuse(ErrorCode::INVALID_TIMESTAMP).and_delay(10)),
+        6..=8 => Some(Fault::refuse(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER).and_delay(10)),
+        _ => None,
+    });
+    let ids = five(&mut stage);
+    stage.flush();
+    stage.check();
+    assert_eq!(stage.seen.lock().unwrap().len(), 9, "each of the four is tried twice");
+    let not_written = |code: ErrorCode| (code, Fate::NotWritten);
+    assert_eq!(stage.refusal(ids[2]), not_written(ErrorCode::INVALID_TIMESTAMP));
+    for id in &ids[4..] {
+        assert_eq!(stage.refusal(*id), not_written(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER));
+    }
+    let next = stage.send(8);
+    stage.flush();
+    assert_eq!(stage.told(next).offset, Some(3), "a new epoch follows on");
+}
+
 #[test]
 fn a_duplicate_is_written_at_an_offset_that_nobody_knows() {
     let mut stage = begun();

@@ -1,0 +1,206 @@
+//! The order in which a producer writes batches to its links, judged by what it could know at each moment.
+//!
+//! A partition's batches are named by their records' numbers, which rise in the order of appending. Whatever happens:
+//! a batch is first written after all earlier ones; it is written again only when its answer has been read or its link
+//! closed, and nothing behind it is in flight any more; and once it waits to be written again, nothing behind it is
+//! written before. Except for questions: once a broker has said of a batch that its sequence does not follow on, those
+//! behind it in the same epoch may be written again with the stamps they had, the newest first, to learn what the broker
+//! has. All that is in flight is on one link; and it is one batch only, until one was acknowledged in its epoch. A
+//! sequence is not given to other records in the same epoch.
+use super::door::Door;
+use super::frames::{Place, Sent};
+use std::collections::BTreeMap;
+
+/// For how long an acknowledgement shows that a broker knows the producer, in ms.
+const PROOF: u64 = 60_000;
+
+/// A partition of a topic, and a producer id and epoch in it.
+type Epoch = ((u8, i32), (i64, i64));
+
+/// Where a batch is, as its producer knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Written to this link, and not answered.
+    Flying(usize),
+    /// Refused, or its link was closed, at this moment.
+    Waiting(u64),
+    /// Acknowledged, at this moment.
+    Over(u64),
+}
+
+#[derive(Debug, Clone)]
+struct Batch {
+    first: u64,
+    last: u64,
+    state: State,
+    /// The moment at which it was written last.
+    written: u64,
+    /// Where to: the topic's id, or its name.
+    place: Place,
+    /// Producer id, epoch and sequence of that.
+    stamp: (i64, i64, i64),
+    /// With the stamp it had before, and behind one of its epoch that was denied by then.
+    asked: bool,
+    /// The moment of the last answer, if that was that its sequence is not the next one; else 0.
+    denied: u64,
+}
+
+/// All batches of one producer. Moments are counted by its user.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    /// By topic, from 0, and partition.
+    batches: BTreeMap<(u8, i32), Vec<Batch>>,
+    /// The topic of each record.
+    pub(super) topics: Vec<u8>,
+    /// The first record to which a partition's producer id, epoch and sequence were given.
+    stamps: BTreeMap<(Place, (i64, i64, i64)), u64>,
+    /// Partitions with the producer id and epoch under which a batch of theirs was acknowledged, and when last, in ms.
+    proven: BTreeMap<Epoch, u64>,
+}
+
+impl Order {
+    /// That of a producer that goes on with the records of this one.
+    pub(super) fn after(self) -> Self {
+        Self { topics: self.topics, ..Self::default() }
+    }
+
+    /// How many records there are.
+    pub(super) fn records(&self) -> u64 {
+        self.topics.len() as u64
+    }
+
+    /// Whether each batch was acknowledged.
+    pub(super) fn is_all_over(&self) -> bool {
+        self.batches.values().flatten().all(|known| matches!(known.state, State::Over(_)))
+    }
+
+    /// A topic keeps its partitions' order when it is made anew under another id.
+    fn key(&self, sent: &Sent) -> (u8, i32) {
+        let topic = usize::try_from(sent.first).ok().and_then(|first| self.topics.get(first));
+        (topic.copied().unwrap_or(u8::MAX), sent.place.1)
+    }
+
+    /// A batch is written to a link, in a request that was first tried at `tried`, at `now` ms.
+    pub(super) fn writes(
+        &mut self,
+        door: &Door,
+        link: usize,
+        tried: u64,
+        sent: &Sent,
+        now: u64,
+    ) -> Result<(), String> {
+        let (first, last) = (sent.first, sent.last);
+        let what = |about: &str| Err(format!("the batch of record {first} in {} {about}", sent.place.1));
+        if sent.stamp.0 >= 0 {
+            let known = *self.stamps.entry((sent.place.clone(), sent.stamp)).or_insert(first);
+            if known != first {
+                return what(&format!("has the stamp {:?} of the batch of record {known}", sent.stamp));
+            }
+        }
+        let key = self.key(sent);
+        // How long a broker remembers is not for ever.
+        let proof = self.proven.get(&(key, (sent.stamp.0, sent.stamp.1)));
+        let proven = sent.stamp.0 < 0 || proof.is_some_and(|at| now <= at + PROOF);
+        let batches = self.batches.entry(key).or_default();
+        if !proven && batches.iter().any(|other| matches!(other.state, State::Flying(_))) {
+            return what("is not the only one in flight, though none was acknowledged in its epoch");
+        }
+        for other in batches.iter().filter(|other| other.first > last || other.last < first) {
+            if let State::Flying(on) = other.state
+                && on != link
+            {
+                return what(&format!(
+                    "goes to link {link}, while record {} is in flight on {on}",
+                    other.first
+                ));
+            }
+        }
+        let Some(at) = batches.iter().position(|batch| batch.first <= first && last <= batch.last) else {
+            if let Some(later) = batches.iter().find(|batch| batch.last > first) {
+                return what(&format!("is written for the first time after that of record {}", later.first));
+            }
+            batches.push(Batch {
+                first,
+                last,
+                state: State::Flying(link),
+                written: tried,
+                place: sent.place.clone(),
+                stamp: sent.stamp,
+                asked: false,
+                denied: 0,
+            });
+            return Ok(());
+        };
+        let known = batches[at].clone();
+        let waiting_since = match known.state {
+            State::Flying(_) => return what("is written again before its answer was read"),
+            // In a topic that was made anew it is not there.
+            State::Over(since) if known.place != sent.place => since,
+            // Or was told to have been, and back: the answer was about a topic that it did not know then.
+            State::Over(since) if door.is_renamed(&sent.place.0, known.written) => since,
+            State::Over(_) => return what("is written again, though it was acknowledged"),
+            State::Waiting(since) => since,
+        };
+        for later in batches.iter().filter(|batch| batch.first > known.last) {
+            if matches!(later.state, State::Flying(_)) {
+                return what(&format!("is written again, while that of record {} is in flight", later.first));
+            }
+            if later.written > waiting_since && !later.asked {
+                return what(&format!("had to wait while that of record {} was written", later.first));
+            }
+        }
+        // What is left of a batch that was split keeps its place behind its first part.
+        if last < known.last {
+            batches[at].first = last + 1;
+            batches.insert(at, Batch { first, last, ..known });
+        }
+        batches[at].first = first;
+        batches[at].state = State::Flying(link);
+        batches[at].written = tried;
+        batches[at].stamp = sent.stamp;
+        batches[at].place = sent.place.clone();
+        let denied = |b: &Batch| {
+            (1..tried).contains(&b.denied)
+                && (b.stamp.0, b.stamp.1) == (sent.stamp.0, sent.stamp.1)
+                && matches!(b.state, State::Waiting(_))
+        };
+        batches[at].asked = known.stamp == sent.stamp && batches.iter().take(at).any(denied);
+        Ok(())
+    }
+
+    /// A broker's word on a batch that this link carries, read at `moment`, at `now` ms.
+    pub(super) fn answered(&mut self, sent: &Sent, link: usize, error: i64, moment: u64, now: u64) {
+        // Acknowledged, or known to be there.
+        let over = matches!(error, 0 | 46);
+        if over {
+            self.proven.insert((self.key(sent), (sent.stamp.0, sent.stamp.1)), now);
+        }
+        let state = if over { State::Over(moment) } else { State::Waiting(moment) };
+        let batches = self.batches.get_mut(&self.key(sent)).into_iter().flatten();
+        for batch in batches.filter(|batch| sent.first == batch.first && batch.state == State::Flying(link)) {
+            batch.state = state;
+            batch.denied = if error == 45 { moment } else { 0 };
+        }
+    }
+
+    /// The producer may not have known before now what it was told of these.
+    pub(super) fn put_off(&mut self, answered: &[Sent], now: u64) {
+        for sent in answered {
+            let batches = self.batches.get_mut(&self.key(sent)).into_iter().flatten();
+            for batch in batches.filter(|batch| sent.first == batch.first) {
+                if let State::Waiting(since) | State::Over(since) = &mut batch.state {
+                    *since = now;
+                }
+            }
+        }
+    }
+
+    /// The producer has closed a link, at `moment`.
+    pub(super) fn closed(&mut self, link: usize, moment: u64) {
+        for batch in self.batches.values_mut().flatten() {
+            if batch.state == State::Flying(link) {
+                batch.state = State::Waiting(moment);
+            }
+        }
+    }
+}
