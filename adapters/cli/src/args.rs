@@ -199,6 +199,12 @@ pub(crate) struct Bridge {
     /// A file with the token that pages must show
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+    /// Speak TLS (wss://) with the certificates in this PEM file, the server's first; read again on SIGHUP
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The PEM file with the certificate's key
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// Listen on other addresses than loopback without origins and a token
     #[arg(long)]
     pub insecure: bool,
@@ -223,6 +229,8 @@ pub(crate) struct Bridge {
     /// Where to serve metrics for Prometheus
     #[arg(long, value_name = "HOST:PORT")]
     pub metrics: Option<std::net::SocketAddr>,
+    #[command(flatten)]
+    pub talk: Talk,
 }
 
 fn broker_address(text: &str) -> Result<(String, u16), String> {

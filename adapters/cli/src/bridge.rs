@@ -1,39 +1,54 @@
 //! `kurier bridge`: the WebSocket bridge, until it is interrupted.
 use crate::args;
 use crate::exit::{Error, Status};
-use crate::{setup, signals};
-use kurier_bridge::{Options, Server, StartError, Topics};
+use crate::{setup, signals, talk};
+use kurier_bridge::{Options, Server, StartError, TlsFiles, Topics};
 use std::sync::mpsc;
 use std::time::Duration;
+
+/// What the run waits for.
+enum Event {
+    /// An interrupt, or the end of what the first one began.
+    Over,
+    /// The certificate is to be read anew.
+    Hangup,
+}
 
 /// Runs it.
 ///
 /// # Errors
 /// The options make no bridge, or the address cannot be listened on.
 pub(crate) fn run(args: &args::Bridge) -> Result<Status, Error> {
+    talk::begin(args.talk);
     let (told, events) = mpsc::channel();
-    let ended = told.clone();
-    signals::watch(move || {
-        // Nobody listens any more: the run is over.
-        let _over = told.send(());
-    })
-    .map_err(|error| Error::failed(format!("cannot watch signals: {error}")))?;
+    let unwatched = |error| Error::failed(format!("cannot watch signals: {error}"));
+    // Below, nobody listens any more to what is sent: the run is over.
+    let (ended, hung_up) = (told.clone(), told.clone());
+    signals::watch(move || drop(told.send(Event::Over))).map_err(unwatched)?;
     let server = Server::start(options(args)?).map_err(|error| match error {
-        StartError::Options(error) => Error::usage(error),
-        error => Error::usage(format!("--listen {}: {error}", args.listen)),
+        StartError::Io(error) => Error::usage(format!("--listen {}: {error}", args.listen)),
+        error => Error::usage(error),
     })?;
-    setup::print(&format!("listening on ws://{}\n", server.address()))?;
+    let scheme = if args.tls_cert.is_some() { "wss" } else { "ws" };
+    if args.tls_cert.is_some() {
+        signals::watch_hangups(move || drop(hung_up.send(Event::Hangup))).map_err(unwatched)?;
+    }
+    setup::print(&format!("listening on {scheme}://{}\n", server.address()))?;
     if let Some(address) = server.metrics_address() {
         setup::print(&format!("metrics on http://{address}/metrics\n"))?;
     }
-    // The sender lives as long as the process.
-    let _interrupted = events.recv();
+    while let Ok(Event::Hangup) = events.recv() {
+        match server.reload_certificate() {
+            Ok(()) => log::info!("the certificate was read anew"),
+            Err(error) => log::error!("{error}; the certificate stays as it was"),
+        }
+    }
     // In good order, unless a second interrupt comes first. A thread that cannot be had drops the server all the same.
     let _ending = std::thread::Builder::new().spawn(move || {
         drop(server);
-        let _over = ended.send(());
+        let _over = ended.send(Event::Over);
     });
-    let _ended = events.recv();
+    while let Ok(Event::Hangup) = events.recv() {}
     Ok(Status::Interrupted)
 }
 
@@ -55,6 +70,7 @@ fn options(args: &args::Bridge) -> Result<Options, Error> {
         allow_auto_create: args.allow_auto_create,
         origins: args.allow_origin.clone(),
         token: token.transpose()?,
+        tls: args.tls_cert.clone().zip(args.tls_key.clone()).map(|(cert, key)| TlsFiles { cert, key }),
         insecure: args.insecure,
         max_connections: args.max_connections,
         max_connections_per_client: args.max_connections_per_client,

@@ -44,4 +44,53 @@ fn bad_input_options_that_make_no_bridge_are_named() {
     with(&["--max-requests-per-second", "0"]).says(&["--max-requests-per-second"]);
     with(&["--idle-timeout", "0"]).says(&["--idle-timeout"]);
     kurier(&["bridge", "--allow-topic", "t"], "").expect(2).says(&["--bootstrap"]);
+    with(&["--tls-cert", &token]).says(&["--tls-key"]);
+    with(&["--tls-key", &token]).says(&["--tls-cert"]);
+    with(&["--tls-cert", "/no/such/file", "--tls-key", &token])
+        .says(&["--tls-cert /no/such/file", "No such"]);
+    with(&["--tls-cert", &token, "--tls-key", &token]).says(&["--tls-cert", "no CERTIFICATE"]);
+}
+
+/// A certificate with this serial number in the folder's `cert` and `key`, valid for the years given; its options.
+fn certify(folder: &Folder, serial: u8, years: (i32, i32)) -> [String; 4] {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.serial_number = Some(vec![serial].into());
+    params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
+    params.not_after = rcgen::date_time_ymd(years.1, 1, 1);
+    let (cert_file, key_file) = (folder.path("cert"), folder.path("key"));
+    std::fs::write(&cert_file, params.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(&key_file, key.serialize_pem()).unwrap();
+    ["--tls-cert".into(), cert_file, "--tls-key".into(), key_file]
+}
+
+#[test]
+fn with_a_certificate_it_speaks_wss_and_reads_it_anew_on_sighup() {
+    let (server, folder) = (broker(1), Folder::new());
+    let tls = certify(&folder, 7, (2001, 2002));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_kurier"))
+        .args(["bridge", "-b", &server.bootstrap(), "--allow-topic", "t*", "--listen", "127.0.0.1:0", "-v"])
+        .args(&tls)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    assert!(first.starts_with("listening on wss://127.0.0.1:"), "{first}");
+    let warning = said.next().unwrap().unwrap();
+    assert!(warning.contains("warning: --tls-cert") && warning.contains("expired"), "{warning}");
+    let pid = rustix::process::Pid::from_child(&child);
+    let mut hang_up = || {
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+        said.next().unwrap().unwrap()
+    };
+    let _fresh = certify(&folder, 8, (2001, 2100));
+    assert!(hang_up().contains("read anew"));
+    std::fs::write(&tls[3], "nonsense").unwrap();
+    let error = hang_up();
+    assert!(error.contains("no PRIVATE KEY") && error.contains("stays as it was"), "{error}");
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }

@@ -10,6 +10,7 @@
 //! reach brokers of the configured cluster only, with a producer's requests only, and only for topics that are allowed.
 //! It is not a proxy for other clients: consumers and administration are refused.
 mod cluster;
+mod expiry;
 mod frames;
 mod gate;
 mod greeting;
@@ -17,13 +18,16 @@ mod lookup;
 mod metrics;
 mod options;
 mod pace;
+mod places;
 mod refusal;
 mod relay;
 mod server;
+mod tls;
 mod topics;
 
 pub use frames::Frames;
 pub use options::{Options, OptionsError, address};
 pub use refusal::{Kind, Refusal};
 pub use server::{Server, StartError};
+pub use tls::{TlsError, TlsFiles};
 pub use topics::Topics;

@@ -1,5 +1,6 @@
 //! How a bridge is started, and when it refuses to: openly, without saying so.
 use crate::cluster::Address;
+use crate::tls::TlsFiles;
 use crate::topics::Topics;
 use std::fmt;
 use std::net::SocketAddr;
@@ -22,6 +23,8 @@ pub struct Options {
     pub origins: Vec<String>,
     /// What clients must show, if any: 16 or more of the characters that a subprotocol may have.
     pub token: Option<String>,
+    /// Speak TLS, with this certificate. Default: none.
+    pub tls: Option<TlsFiles>,
     /// Listen on other addresses than loopback without origins and a token.
     pub insecure: bool,
     /// Connections at a time. Default 1000.
@@ -52,6 +55,7 @@ impl Default for Options {
             allow_auto_create: false,
             origins: Vec::new(),
             token: None,
+            tls: None,
             insecure: false,
             max_connections: 1_000,
             max_connections_per_client: 100,

@@ -9,6 +9,7 @@ use crate::metrics::Metrics;
 use crate::options::{MAX_ANSWER, Options};
 use crate::pace::Pace;
 use crate::refusal::{Kind, Refusal};
+use crate::tls::Stream;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,7 +27,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, error::CapacityError};
 /// Bytes that are read from a broker at once.
 const PIECE: usize = 16 * 1024;
 
-pub(crate) type Socket = WebSocketStream<TcpStream>;
+pub(crate) type Socket = WebSocketStream<Stream>;
 
 /// Whether the bridge is being stopped.
 #[derive(Debug, Clone)]

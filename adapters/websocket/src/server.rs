@@ -5,13 +5,14 @@ use crate::greeting::Greeting;
 use crate::lookup::Lookup;
 use crate::metrics::Metrics;
 use crate::options::{Options, OptionsError};
+use crate::places::{Place, Places};
 use crate::refusal::{Kind, Refusal};
 use crate::relay::{self, Socket, Stopped};
-use std::collections::HashMap;
+use crate::tls::{Stream, Tls, TlsError};
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,8 +24,6 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 /// How long a bridge that is stopped waits for its clients to hear of it, when the answers that were due are out.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// Connections above the limit that are told so; more are closed without a word.
-const MAX_TURNED_AWAY: usize = 64;
 
 /// Why a bridge does not start.
 #[derive(Debug)]
@@ -32,6 +31,8 @@ const MAX_TURNED_AWAY: usize = 64;
 pub enum StartError {
     /// The options make no bridge.
     Options(OptionsError),
+    /// The certificate or its key are of no use.
+    Tls(TlsError),
     /// It cannot listen there, or the system gives it no threads.
     Io(io::Error),
 }
@@ -40,6 +41,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Options(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
         }
     }
@@ -70,8 +72,8 @@ pub(crate) struct Shared {
     pub(crate) rules: Arc<Rules>,
     pub(crate) metrics: Metrics,
     lookup: Lookup,
-    /// Connections by address, those that are turned away included.
-    clients: Mutex<HashMap<IpAddr, usize>>,
+    places: Arc<Places>,
+    tls: Option<Tls>,
 }
 
 impl Server {
@@ -81,6 +83,7 @@ impl Server {
     /// See [`StartError`].
     pub fn start(options: Options) -> Result<Self, StartError> {
         options.check().map_err(StartError::Options)?;
+        let tls = options.tls.clone().map(Tls::open).transpose().map_err(StartError::Tls)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("kurier-bridge")
@@ -94,12 +97,14 @@ impl Server {
             allow_auto_create: options.allow_auto_create,
             cluster: Cluster::new(options.bootstrap.clone(), &options.allow_broker),
         };
+        let places = Places::new(options.max_connections, options.max_connections_per_client);
         let shared = Arc::new(Shared {
             options,
             rules: Arc::new(rules),
             metrics: Metrics::default(),
             lookup: Lookup::default(),
-            clients: Mutex::new(HashMap::new()),
+            places: Arc::new(places),
+            tls,
         });
         let address = listener.local_addr()?;
         let metrics_address = metrics.as_ref().map(TcpListener::local_addr).transpose()?;
@@ -132,7 +137,15 @@ impl Server {
 
     /// Connections that are open.
     pub fn open(&self) -> usize {
-        self.shared.open()
+        self.shared.places.taken()
+    }
+
+    /// Reads the certificate and its key again, for connections to come. Without TLS there is nothing to do.
+    ///
+    /// # Errors
+    /// They are of no use, and the old ones stay.
+    pub fn reload_certificate(&self) -> Result<(), TlsError> {
+        self.shared.tls.as_ref().map_or(Ok(()), Tls::reload)
     }
 }
 
@@ -147,62 +160,15 @@ impl Drop for Server {
     }
 }
 
-impl Shared {
-    fn clients(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn open(&self) -> usize {
-        self.clients().values().sum()
-    }
-}
-
-/// A place among the connections, given back when dropped.
-struct Place {
-    shared: Arc<Shared>,
-    address: IpAddr,
-}
-
-impl Place {
-    /// A place, and whether it is one to be served on. `None`: not even one to be turned away on.
-    fn take(shared: &Arc<Shared>, address: IpAddr) -> Option<(Self, bool)> {
-        let Options { max_connections, max_connections_per_client, .. } = shared.options;
-        let mut clients = shared.clients();
-        let all: usize = clients.values().sum();
-        let own = clients.entry(address).or_insert(0);
-        let served = all < max_connections && *own < max_connections_per_client;
-        if !served
-            && (all >= max_connections + MAX_TURNED_AWAY
-                || *own >= max_connections_per_client + MAX_TURNED_AWAY)
-        {
-            return None;
-        }
-        *own += 1;
-        Some((Self { shared: Arc::clone(shared), address }, served))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut clients = self.shared.clients();
-        if let Some(count) = clients.get_mut(&self.address) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                clients.remove(&self.address);
-            }
-        }
-    }
-}
-
 async fn accept(listener: TcpListener, shared: &Arc<Shared>, mut stopped: Stopped) {
     let mut tasks = tokio::task::JoinSet::new();
     loop {
         tokio::select! {
             () = stopped.come() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => match Place::take(shared, peer.ip()) {
+                Ok((stream, peer)) => match shared.places.take(peer.ip()) {
                     Some((place, served)) => {
-                        tasks.spawn(serve(stream, place, served, stopped.clone()));
+                        tasks.spawn(serve(stream, place, served, Arc::clone(shared), stopped.clone()));
                     }
                     None => shared.metrics.refused(Kind::TooMany),
                 },
@@ -224,8 +190,7 @@ async fn accept(listener: TcpListener, shared: &Arc<Shared>, mut stopped: Stoppe
 }
 
 /// One connection, from handshake to farewell.
-async fn serve(stream: TcpStream, place: Place, served: bool, mut stopped: Stopped) {
-    let shared = Arc::clone(&place.shared);
+async fn serve(stream: TcpStream, place: Place, served: bool, shared: Arc<Shared>, mut stopped: Stopped) {
     let Shared { options, metrics, .. } = &*shared;
     // Small answers matter to who waits for them; without it they only come later.
     let _ = stream.set_nodelay(true);
@@ -245,14 +210,20 @@ async fn serve(stream: TcpStream, place: Place, served: bool, mut stopped: Stopp
         greeting = Some(judged);
         Ok(response)
     };
-    let handshake = tokio_tungstenite::accept_hdr_async_with_config(stream, judge, Some(config));
+    let handshake = async {
+        let stream = Stream::accept(stream, shared.tls.as_ref()).await.ok()?;
+        tokio_tungstenite::accept_hdr_async_with_config(stream, judge, Some(config)).await.ok()
+    };
     let socket = match timeout(options.patience, handshake).await {
-        Ok(Ok(socket)) => socket,
-        Ok(Err(_)) => return metrics.refused(Kind::Malformed),
+        Ok(Some(socket)) => socket,
+        Ok(None) => return metrics.refused(Kind::Malformed),
         Err(_) => return metrics.refused(Kind::Timeout),
     };
     metrics.connections.add(1);
     let wants = match greeting.map(|greeting| greeting.wants) {
+        Some(_) if shared.tls.is_some() && socket.get_ref().is_plain() => {
+            Err(Refusal::new(Kind::Forbidden, "the bridge speaks TLS: the URL must begin with wss://"))
+        }
         Some(Ok(wants)) if served => Ok(wants),
         Some(Ok(_)) => Err(Refusal::new(Kind::TooMany, "too many connections; try again later")),
         Some(Err(refusal)) => Err(refusal),
@@ -301,7 +272,7 @@ async fn connected(
 async fn serve_metrics(listener: TcpListener, shared: Arc<Shared>) {
     loop {
         let Ok((mut stream, _)) = listener.accept().await else { continue };
-        let text = shared.metrics.text(shared.open());
+        let text = shared.metrics.text(shared.places.taken());
         let answer = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
             text.len()

@@ -6,3 +6,4 @@ mod entry;
 mod hostile;
 mod passing;
 mod stopping;
+mod tls;

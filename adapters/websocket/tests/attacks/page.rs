@@ -3,10 +3,12 @@ use kurier_bridge::{Options, Server, Topics};
 use kurier_broker::codec::{self, Direction, Value, object};
 use kurier_broker::testing::BatchBuilder;
 use kurier_broker::{Server as Broker, ServerOptions, TopicConfig};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::{Error, Message, WebSocket, client};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -74,7 +76,7 @@ impl Stage {
     }
 }
 
-pub(crate) struct Page(pub(crate) WebSocket<TcpStream>);
+pub(crate) struct Page<S = TcpStream>(pub(crate) WebSocket<S>);
 
 impl Page {
     pub(crate) fn open(bridge: &Server, path: &str, headers: &[(&str, &str)]) -> Result<Self, String> {
@@ -85,6 +87,12 @@ impl Page {
             let name: tokio_tungstenite::tungstenite::http::HeaderName = name.parse().unwrap();
             request.headers_mut().append(name, value.parse().unwrap());
         }
+        Self::over(stream, request)
+    }
+}
+
+impl<S: Read + Write> Page<S> {
+    pub(crate) fn over(stream: S, request: Request) -> Result<Self, String> {
         client(request, stream).map(|(socket, _)| Self(socket)).map_err(|error| error.to_string())
     }
 
