@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { WebSocket } from "ws";
+import init from "../../wasm/generated/kurier_wasm.js";
 import { KafkaProducer, KurierError } from "../../wasm/js/kurier.js";
 import { bridge, cluster, log } from "./servers.mjs";
 
@@ -102,4 +103,21 @@ test("a record larger than a request is refused, one nearly as large passes", { 
   assert.equal((await producer.send(kafka.topic, new Uint8Array((1 << 20) - 500))).partition >= 0, true);
   assert.equal((await producer.send(kafka.topic, null, { key: "k" })).timestamp > 0, true);
   await producer.close();
+});
+
+test("a producer that is closed gives its memory back", { timeout: 60_000 }, async (t) => {
+  const kafka = await cluster(t);
+  const { address } = await bridge(t, kafka);
+  const produce = async () => {
+    const producer = await KafkaProducer.connect({ ...GOOD, bridge: `ws://${address}`, bootstrap: kafka.bootstrap });
+    const value = new Uint8Array(100_000);
+    await Promise.all(Array.from({ length: 20 }, () => producer.send(kafka.topic, value)));
+    await producer.close();
+  };
+  await produce();
+  const { memory } = await init();
+  const early = memory.buffer.byteLength;
+  for (let n = 0; n < 50; n++) await produce();
+  const grown = memory.buffer.byteLength - early;
+  assert.ok(grown <= 2 << 16, `50 producers of 2 MB each have left ${grown} bytes`);
 });
