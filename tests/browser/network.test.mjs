@@ -42,8 +42,9 @@ test("a broker that hangs and goes on loses and doubles nothing", LIMIT, async (
   process.kill(broker.pid, "SIGSTOP");
   await pause(3000);
   process.kill(broker.pid, "SIGCONT");
-  const { count, retries } = await running;
+  const { count, retries, states } = await running;
   assert.ok(retries > 0, "it was waited for no longer than requestTimeoutMs");
+  assert.ok(states.includes("disconnected") && states.at(-1) === "connected", states.join());
   inOrder(await log(kafka), count);
 });
 

@@ -1,7 +1,7 @@
 // The same package in Node: bad input, which needs no page, and a run against the bridge.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { WebSocket } from "ws";
+import { WebSocket, WebSocketServer } from "ws";
 import init from "../../wasm/generated/kurier_wasm.js";
 import { KafkaProducer, KurierError } from "../../wasm/js/kurier.js";
 import { bridge, cluster, log } from "./servers.mjs";
@@ -120,4 +120,41 @@ test("a producer that is closed gives its memory back", { timeout: 60_000 }, asy
   for (let n = 0; n < 50; n++) await produce();
   const grown = memory.buffer.byteLength - early;
   assert.ok(grown <= 2 << 16, `50 producers of 2 MB each have left ${grown} bytes`);
+});
+
+/** A bridge of a test's own; its address. */
+async function fake(t, answer) {
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+  await new Promise((resolve) => server.once("listening", resolve));
+  t.after(() => {
+    server.clients.forEach((client) => client.terminate());
+    server.close();
+  });
+  server.on("connection", answer);
+  return `ws://127.0.0.1:${server.address().port}`;
+}
+
+/** The first news of a producer with a record that goes nowhere, and its error. */
+async function firstNews(options) {
+  const producer = await KafkaProducer.connect({ ...GOOD, maxBlockMs: 400, requestTimeoutMs: 200, ...options });
+  const news = new Promise((resolve) => producer.addEventListener("state", ({ detail }) => resolve(detail), { once: true }));
+  const found = await error(producer.send("t", "x"));
+  await producer.close({ timeoutMs: 1 });
+  return { ...(await news), message: found.message };
+}
+
+test("a bridge that accepts and says nothing is told of, and left", { timeout: 60_000 }, async (t) => {
+  const { state, server, reason, message } = await firstNews({ bridge: await fake(t, () => {}) });
+  assert.deepEqual([state, server, reason], ["disconnected", "b:9092", "no answer in time"]);
+  assert.match(message, /b:9092: no answer in time/);
+});
+
+test("a bridge that answers with what is not Kafka's is told of, and left", { timeout: 60_000 }, async (t) => {
+  const garbage = new Uint8Array(64).fill(0x5a);
+  const bridge = await fake(t, (socket) => socket.on("message", () => socket.send(garbage)));
+  const found = await firstNews({ bridge });
+  assert.equal(found.state, "connected", "something came");
+  assert.match(found.message, /b:9092: what came is no answer of a Kafka broker/);
+  const text = await fake(t, (socket) => socket.on("message", () => socket.send("hello")));
+  assert.match((await firstNews({ bridge: text })).message, /b:9092: the bridge has sent text/);
 });

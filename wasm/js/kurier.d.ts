@@ -90,7 +90,7 @@ export interface ConnectionState {
   state: "connected" | "disconnected";
   /** `HOST:PORT` of the broker. */
   server: string;
-  /** Why it was closed: the code of the WebSocket's close frame. */
+  /** Why it was closed: the code of the WebSocket's close frame, 0 where the producer gave it up. */
   code?: number;
   reason?: string;
 }

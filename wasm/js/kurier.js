@@ -159,7 +159,7 @@ export class KafkaProducer extends EventTarget {
         try {
           if (!this.#append(entry)) {
             if (entry.deadline > now) break;
-            const trouble = this.#page.trouble && ` (${this.#page.trouble})`;
+            const trouble = this.#page.why && ` (${this.#page.why})`;
             throw entry.isForMetadata
               ? failure("NO_METADATA", `nothing is known of topic ${entry.topic} after ${this.#maxBlockMs} ms${trouble}`)
               : failure("BUFFER_EXHAUSTED", `bufferMemory was full for ${this.#maxBlockMs} ms${trouble}`);
@@ -194,6 +194,7 @@ export class KafkaProducer extends EventTarget {
       const now = performance.now();
       const soonest = this.#waiting.size > 0 ? this.#retry(now) : Infinity;
       this.#page.isBlocked = false;
+      this.#page.givenUp = [];
       wait = this.#core.poll(now);
       if (wait < 0) wait = Infinity;
       wait = Math.min(wait, Math.max(1, soonest), this.#page.isBlocked ? BLOCKED_MS : Infinity);

@@ -7,6 +7,11 @@ const HIGH_WATER = 1 << 20;
 const ENDED = -1;
 const REFUSED = -2;
 const DENIED = -3;
+/** What may be wrong with a link whose socket says nothing, in the order of `place_of` in src/producer.rs. */
+const TROUBLES = [
+  "no connection in time", "the connection was closed", "no answer in time", "what came is no answer of a Kafka broker",
+  "the broker is older than Kafka 0.11",
+];
 /** Close codes of kurier's bridge after which trying again is of no use: unauthorized, forbidden. */
 const FINAL = new Set([4401, 4403]);
 
@@ -33,12 +38,14 @@ export class Page {
     this.wake = wake;
     this.told = told;
     this.links = [];
+    /** Links that the core has closed in this pass, though their sockets had not ended. */
+    this.givenUp = [];
     /** A socket takes no more for now: browsers have no event for when it does again. */
     this.isBlocked = false;
     /** Records by the serial of their batch. */
     this.batches = new Map();
     /** Why the last link ended, until one is up. */
-    this.trouble = "";
+    this.why = "";
     /** Why the bridge will have none of us, if it said so. */
     this.refusal = undefined;
   }
@@ -80,9 +87,9 @@ export class Page {
         this.#ended(own, server, 0, "the bridge has sent text");
         own.end = ENDED;
       } else {
-        if (this.trouble !== "" || own.isNew) {
+        if (this.why !== "" || own.isNew) {
           own.isNew = false;
-          this.trouble = "";
+          this.why = "";
           this.told({ state: "connected", server });
         }
         own.chunks.push(new Uint8Array(data));
@@ -101,7 +108,7 @@ export class Page {
 
   #ended(own, server, code, reason) {
     const what = reason || (own?.isOpen ? "the connection was closed" : "no connection");
-    this.trouble = `${server}: ${what}${code > 1000 && code !== 1006 ? ` (${code})` : ""}`;
+    this.why = `${server}: ${what}${code > 1000 && code !== 1006 ? ` (${code})` : ""}`;
     this.told({ state: "disconnected", server, code, reason: what, isFinal: FINAL.has(code) });
   }
 
@@ -154,6 +161,7 @@ export class Page {
     const own = this.links[link];
     if (own === undefined) return;
     this.links[link] = undefined;
+    if (!own.end) this.givenUp.push(own);
     // Nothing late of this stream may reach the next one.
     own.socket.onopen = own.socket.onmessage = own.socket.onclose = null;
     try {
@@ -161,6 +169,11 @@ export class Page {
     } catch {
       // A socket that is not open yet may not like to be closed; it is forgotten.
     }
+  }
+
+  trouble(kind, host, port) {
+    const server = `${host}:${port}`;
+    this.givenUp.forEach((own) => own.server === server && this.#ended(own, server, 0, TROUBLES[kind]));
   }
 
   written(serial, first, count, partition, offset, timestamp) {
@@ -183,7 +196,7 @@ export class Page {
       entry?.reject(failure(this.refusal.code, this.refusal.message, outcome));
       return;
     }
-    const detail = this.trouble && !/^[A-Z_]*(TOPIC|RECORD)/.test(code) ? ` (${this.trouble})` : "";
+    const detail = this.why && !/^[A-Z_]*(TOPIC|RECORD)/.test(code) ? ` (${this.why})` : "";
     entry?.reject(failure(code, message + detail, outcome));
   }
 

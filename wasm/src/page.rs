@@ -31,6 +31,9 @@ extern "C" {
     /// Closes the link's WebSocket, if there is one.
     #[wasm_bindgen(method)]
     fn close(this: &Page, link: u16);
+    /// What was wrong with a link to this server that the core has closed: a place in `js/page.js`'s list.
+    #[wasm_bindgen(method)]
+    pub(crate) fn trouble(this: &Page, kind: u32, host: &str, port: u16);
 
     /// Records `first` to `first + count` of a batch are written; offset and timestamp are -1 where not known.
     #[wasm_bindgen(method)]
@@ -61,6 +64,8 @@ pub(crate) struct Sockets<'a> {
     pub(crate) page: &'a Page,
     /// Where the parts of a message are put together.
     pub(crate) message: &'a mut Vec<u8>,
+    /// A link was closed from here, for a reason that the page does not see.
+    pub(crate) has_closed: bool,
 }
 
 fn error_of(answer: i32) -> ErrorKind {
@@ -116,5 +121,6 @@ impl Transport for Sockets<'_> {
 
     fn close(&mut self, link: LinkId) {
         self.page.close(link.0);
+        self.has_closed = true;
     }
 }

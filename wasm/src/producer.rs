@@ -14,7 +14,7 @@ use kurier_core::batch::upper_bound;
 use kurier_core::delivery::{Delivery, message};
 use kurier_core::error::{DeliveryError, Fate, Outcome, SendError};
 use kurier_core::record::{Header, Record, Ticket, Topic};
-use kurier_core::sender::{self, Sender, Wake};
+use kurier_core::sender::{self, Sender, TroubleKind, Wake};
 use kurier_core::time::{Instant, Timestamp};
 use kurier_core::wire::ErrorCode;
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
@@ -152,11 +152,16 @@ impl Core {
     /// at all, until then.
     pub fn poll(&mut self, now_ms: f64) -> f64 {
         let now = instant(now_ms);
-        let mut net = Sockets { page: &self.page, message: &mut self.message };
+        let mut net = Sockets { page: &self.page, message: &mut self.message, has_closed: false };
         self.sender.poll_receive(now, &mut net, &mut self.window);
+        if net.has_closed
+            && let Some((trouble, server)) = self.sender.trouble()
+        {
+            self.page.trouble(place_of(trouble.kind), server.host, server.port);
+        }
         self.complete();
         self.sender.exchange(&mut self.append, now);
-        let mut net = Sockets { page: &self.page, message: &mut self.message };
+        let mut net = Sockets { page: &self.page, message: &mut self.message, has_closed: false };
         let wake = self.sender.poll_send(now, &mut net);
         let ended = self.complete();
         match wake {
@@ -285,6 +290,17 @@ fn tell(page: &Page, delivery: &Delivery, bytes: &[u8]) {
     }
     if delivery.rest == 0 {
         page.over(serial);
+    }
+}
+
+/// Where `js/page.js` has the words for it.
+const fn place_of(kind: TroubleKind) -> u32 {
+    match kind {
+        TroubleKind::Unreachable => 0,
+        TroubleKind::Closed => 1,
+        TroubleKind::NoAnswer => 2,
+        TroubleKind::NotKafka => 3,
+        TroubleKind::TooOld => 4,
     }
 }
 
