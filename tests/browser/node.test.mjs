@@ -122,6 +122,19 @@ test("a producer that is closed gives its memory back", { timeout: 60_000 }, asy
   assert.ok(grown <= 2 << 16, `50 producers of 2 MB each have left ${grown} bytes`);
 });
 
+test("a flush has also those go at once that wait for metadata", { timeout: 60_000 }, async (t) => {
+  const kafka = await cluster(t);
+  const { address } = await bridge(t, kafka);
+  const options = { ...GOOD, bridge: `ws://${address}`, bootstrap: kafka.bootstrap, lingerMs: 100_000 };
+  const producer = await KafkaProducer.connect(options);
+  const sent = ["a", "b", "c"].map((value) => producer.send(kafka.topic, value));
+  assert.equal(producer.metrics().waiting, 3);
+  await Promise.all([producer.flush(), producer.flush()]);
+  assert.equal(producer.metrics().acknowledged, 3);
+  await Promise.all(sent);
+  await producer.close();
+});
+
 /** A bridge of a test's own; its address. */
 async function fake(t, answer) {
   const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });

@@ -22,6 +22,11 @@ fn pages_with_a_bad_network() {
 }
 
 #[test]
+fn pages_that_are_hidden_or_left() {
+    node("hidden.test.mjs");
+}
+
+#[test]
 fn the_same_package_in_node() {
     node("node.test.mjs");
 }

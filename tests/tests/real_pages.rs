@@ -34,6 +34,11 @@ fn pages_with_a_bad_network_produce_to_real_kafka() {
 }
 
 #[test]
+fn pages_that_are_hidden_or_left_produce_to_real_kafka() {
+    passes("hidden.test.mjs");
+}
+
+#[test]
 fn node_produces_to_real_kafka() {
     passes("node.test.mjs");
 }

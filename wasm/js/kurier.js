@@ -167,6 +167,7 @@ export class KafkaProducer extends EventTarget {
         } catch (error) {
           entry.reject(error instanceof KurierError ? error : thrown(error));
         }
+        entry.left?.forEach((resolve) => resolve());
         taken++;
       }
       if (taken === line.length) this.#waiting.delete(handle);
@@ -216,26 +217,21 @@ export class KafkaProducer extends EventTarget {
     return over;
   }
 
-  #accepted() {
-    const last = [...this.#waiting.values()].map((line) => line.at(-1));
-    return Promise.all(
-      last.map((entry) => {
-        const { resolve, reject } = entry;
-        return new Promise((done) => {
-          entry.resolve = (metadata) => (done(), resolve(metadata));
-          entry.reject = (error) => (done(), reject(error));
-        });
-      }),
-    );
+  /** Resolves when what waits now has been handed to the core, or has failed. */
+  #handed() {
+    return Promise.all([...this.#waiting.values()].map((line) => new Promise((resolve) => (line.at(-1).left ??= []).push(resolve))));
   }
 
   /** Resolves when everything sent so far has its outcome. */
   async flush() {
     if (this.#core === undefined) return;
-    const isWaiting = this.#waiting.size > 0;
-    await Promise.all([this.#accepted(), this.#marked(this.#core.flush())]);
-    // What had waited before each last one may be in other batches.
-    if (isWaiting && this.#core !== undefined) await this.#marked(this.#core.flush());
+    const first = this.#marked(this.#core.flush());
+    if (this.#waiting.size > 0) {
+      await this.#handed();
+      // Only now is it known which batches they are in.
+      if (this.#core !== undefined) await this.#marked(this.#core.flush());
+    }
+    await first;
   }
 
   /** Takes no further records, waits for those that are under way, and closes the connections. */
@@ -264,7 +260,7 @@ export class KafkaProducer extends EventTarget {
   /** Ends every record that has no outcome yet. */
   #abort(error) {
     this.#isClosing = true;
-    for (const line of this.#waiting.values()) line.forEach((entry) => entry.reject(error));
+    for (const line of this.#waiting.values()) line.forEach((entry) => (entry.reject(error), entry.left?.forEach((resolve) => resolve())));
     this.#waiting.clear();
     if (this.#core === undefined) return;
     this.#core.abort();
@@ -284,7 +280,7 @@ export class KafkaProducer extends EventTarget {
   /** A page that is hidden may not come back: what lingers goes at once. */
   #hidden() {
     if (this.#core === undefined || globalThis.document?.visibilityState === "visible") return;
-    this.#core.flush();
+    void this.flush();
     this.#poll();
   }
 
