@@ -1,6 +1,7 @@
 // What is published: its files, its types, its size.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -23,6 +24,25 @@ test("the package holds what a page needs and nothing else", async () => {
 test("the types fit an example that uses all of them", { timeout: 60_000 }, async () => {
   const tsc = join(here, "node_modules/typescript/bin/tsc");
   await run(process.execPath, [tsc, "--project", join(here, "types")]).catch(({ stdout }) => assert.fail(stdout));
+});
+
+/** The names in a part of a file, in alphabetical order. */
+async function names(path, from, to, name) {
+  const text = await readFile(path, "utf8");
+  const start = text.indexOf(from) + from.length;
+  assert.ok(start >= from.length, `${from} in ${path}`);
+  return [...text.slice(start, text.indexOf(to, start)).matchAll(name)].map(([, found]) => found).sort();
+}
+
+test("the types and their example have every option there is, and no other", async () => {
+  const declared = await names(join(folder, "js/kurier.d.ts"), "interface ConnectOptions {", "\n}", /^ {2}(\w+)\??:/gm);
+  const known = await names(join(folder, "js/options.js"), "const NUMBERS = [", "const KNOWN", /"(\w+)"/g);
+  assert.deepEqual(declared, known);
+  const used = await names(join(here, "types/example.ts"), "const options: ConnectOptions = {", "\n};", /^ {2}(\w+):/gm);
+  assert.deepEqual(used, known);
+  const counted = await names(join(folder, "js/kurier.d.ts"), "interface Metrics {", "\n}", /^ {2}(\w+):/gm);
+  const given = await names(join(folder, "js/kurier.js"), "const METRICS = [", "];", /"(\w+)"/g);
+  assert.deepEqual(counted, [...given, "acknowledged", "failed", "waiting"].sort());
 });
 
 test("bundled by esbuild, module and JavaScript are at most 60 KB with gzip", { timeout: 60_000 }, async (t) => {

@@ -37,6 +37,11 @@ fn the_demo_page_in_chromium() {
 }
 
 #[test]
+fn sites_that_are_bundled() {
+    node("bundled.test.mjs");
+}
+
+#[test]
 fn what_is_published() {
     node("package.test.mjs");
 }

@@ -9,6 +9,7 @@ const options: ConnectOptions = {
   clientId: "page",
   maxBlockMs: 1000,
   wasm: "/kurier_wasm_bg.wasm",
+  WebSocket: globalThis.WebSocket,
   acks: "all",
   lingerMs: 5,
   batchSize: 1,
@@ -28,10 +29,12 @@ const options: ConnectOptions = {
 
 export async function all(): Promise<void> {
   const producer: KafkaProducer = await KafkaProducer.connect(options);
-  producer.addEventListener("state", (event: StateEvent) => {
+  const listen = (event: StateEvent): void => {
     const { state, server, code, reason }: ConnectionState = event.detail;
     console.log(state, server, code?.toFixed(), reason?.length);
-  });
+  };
+  producer.addEventListener("state", listen, { once: true });
+  producer.removeEventListener("state", listen);
   const record: SendOptions = { key: new Uint8Array(1), partition: 0, headers: { a: "b", c: null }, timestamp: new Date() };
   try {
     const { topic, partition, offset, timestamp }: RecordMetadata = await producer.send("t", "v", record);
@@ -42,8 +45,14 @@ export async function all(): Promise<void> {
     const outcome: Outcome = error.outcome;
     console.log(error.code, outcome, error.retriable, error.message);
   }
-  const { acknowledged, waiting }: Metrics = producer.metrics();
-  console.log(acknowledged - waiting);
+  const made: KurierError = new KurierError("CODE", "words", { outcome: "maybe-written", retriable: true });
+  console.log(made.name);
+  const {
+    records, batches, requests, bytes, retries, errors, connectionsOpened, connectionsClosed, metadataUpdates, requestsInFlight,
+    acknowledged, failed, waiting,
+  }: Metrics = producer.metrics();
+  console.log(records + batches + requests + bytes + retries + errors + connectionsOpened + connectionsClosed);
+  console.log(metadataUpdates + requestsInFlight + acknowledged + failed + waiting);
   await producer.flush();
   await producer.close({ timeoutMs: 10 });
 }
@@ -55,3 +64,7 @@ export const noBridge: ConnectOptions = { bootstrap: "b:1" };
 export const unknown: ConnectOptions = { bridge: "ws://x", bootstrap: "b:1", linger: 5 };
 // @ts-expect-error: made by connect only
 export const made = new KafkaProducer();
+// @ts-expect-error: numbers are no value
+export const sent = (producer: KafkaProducer) => producer.send("t", 5);
+// @ts-expect-error: not an option of a record
+export const mistyped = (producer: KafkaProducer) => producer.send("t", "v", { kye: "k" });
