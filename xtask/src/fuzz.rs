@@ -30,6 +30,7 @@ const TARGETS: &[&str] = &[
     "batch",
     "builder",
     "broker",
+    "bridge",
     "properties",
     "json",
     "lines",

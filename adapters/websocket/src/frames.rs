@@ -51,6 +51,11 @@ impl Frames {
         Ok(self.bytes.get(begin..self.at))
     }
 
+    /// Bytes of memory that are taken.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Whether a frame has begun and is not complete.
     pub fn is_amid(&self) -> bool {
         self.at < self.bytes.len()

@@ -28,9 +28,9 @@ const WEIGHT: u32 = 16;
 /// Requests of one connection that wait for their answers.
 pub(crate) const MAX_WAITING: usize = 32;
 
-/// What holds for every connection.
+/// What holds for every connection, and what all of them have learned.
 #[derive(Debug)]
-pub(crate) struct Rules {
+pub struct Rules {
     /// Topics that may be written to.
     pub(crate) topics: Topics,
     /// Whether metadata requests may create them.
@@ -39,9 +39,21 @@ pub(crate) struct Rules {
     pub(crate) cluster: Cluster,
 }
 
+impl Rules {
+    /// Of a cluster that is begun with at `bootstrap`, and has `others` that its metadata does not name.
+    pub fn new(
+        topics: Topics,
+        allow_auto_create: bool,
+        bootstrap: Vec<(String, u16)>,
+        others: &[(String, u16)],
+    ) -> Self {
+        Self { topics, allow_auto_create, cluster: Cluster::new(bootstrap, others) }
+    }
+}
+
 /// The judge of one connection. Requests and answers are payloads: frames without their size.
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub struct Gate {
     rules: Arc<Rules>,
     /// Answers that are due, in order.
     waiting: VecDeque<Due>,
@@ -64,17 +76,17 @@ struct Topic {
 
 impl Gate {
     /// Nothing has been said yet.
-    pub(crate) const fn new(rules: Arc<Rules>) -> Self {
+    pub const fn new(rules: Arc<Rules>) -> Self {
         Self { rules, waiting: VecDeque::new() }
     }
 
     /// Whether the client must wait until a request is answered.
-    pub(crate) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.waiting.len() >= MAX_WAITING
     }
 
     /// Whether no answer is due.
-    pub(crate) fn is_idle(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         self.waiting.is_empty()
     }
 
@@ -82,7 +94,7 @@ impl Gate {
     ///
     /// # Errors
     /// It is not let through, and the connection is to be closed.
-    pub(crate) fn request(&mut self, payload: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
+    pub fn request(&mut self, payload: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
         let key = payload.first_chunk().map_or(-1, |key| i16::from_be_bytes(*key));
         if !APIS.iter().any(|api| api.key == key) {
             return Err(forbidden(format!(
@@ -137,7 +149,7 @@ impl Gate {
     }
 
     /// The next answer of the bridge's own, if it is its turn.
-    pub(crate) fn ready(&mut self) -> Option<Vec<u8>> {
+    pub fn ready(&mut self) -> Option<Vec<u8>> {
         match self.waiting.pop_front()? {
             Due::Ready(frame) => Some(frame),
             due => {
@@ -151,7 +163,7 @@ impl Gate {
     ///
     /// # Errors
     /// It is no answer to what was asked.
-    pub(crate) fn answer(&mut self, payload: &[u8]) -> Result<Vec<u8>, Refusal> {
+    pub fn answer(&mut self, payload: &[u8]) -> Result<Vec<u8>, Refusal> {
         let Some(Due::Broker { key, version, correlation, denied }) = self.waiting.pop_front() else {
             return Err(garbage("an answer to nothing"));
         };

@@ -9,25 +9,43 @@
 //! One WebSocket is one connection to one broker; its binary messages are Kafka's bytes, cut anywhere. A page can
 //! reach brokers of the configured cluster only, with a producer's requests only, and only for topics that are allowed.
 //! It is not a proxy for other clients: consumers and administration are refused.
+//!
+//! What judges requests and answers, [`Frames`] and [`Gate`], has no I/O in it; the feature `server` (default) is the
+//! bridge around it, `Server`.
+#[cfg_attr(not(feature = "server"), allow(dead_code, reason = "the server's part of it"))]
 mod cluster;
+#[cfg(feature = "server")]
 mod expiry;
 mod frames;
 mod gate;
+#[cfg(feature = "server")]
 mod greeting;
+#[cfg(feature = "server")]
 mod lookup;
+#[cfg(feature = "server")]
 mod metrics;
+#[cfg(feature = "server")]
 mod options;
+#[cfg(feature = "server")]
 mod pace;
+#[cfg(feature = "server")]
 mod places;
 mod refusal;
+#[cfg(feature = "server")]
 mod relay;
+#[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "server")]
 mod tls;
 mod topics;
 
 pub use frames::Frames;
+pub use gate::{Gate, Rules};
+#[cfg(feature = "server")]
 pub use options::{Options, OptionsError, address};
 pub use refusal::{Kind, Refusal};
+#[cfg(feature = "server")]
 pub use server::{Server, StartError};
+#[cfg(feature = "server")]
 pub use tls::{TlsError, TlsFiles};
 pub use topics::Topics;

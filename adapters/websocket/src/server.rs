@@ -1,5 +1,5 @@
 //! The bridge as a server: who is let in, how many, and how it ends.
-use crate::cluster::{Address, Cluster};
+use crate::cluster::Address;
 use crate::gate::{Gate, Rules};
 use crate::greeting::Greeting;
 use crate::lookup::Lookup;
@@ -92,11 +92,12 @@ impl Server {
         let listener = runtime.block_on(TcpListener::bind(options.listen))?;
         let metrics =
             options.metrics.map(|address| runtime.block_on(TcpListener::bind(address))).transpose()?;
-        let rules = Rules {
-            topics: options.topics.clone(),
-            allow_auto_create: options.allow_auto_create,
-            cluster: Cluster::new(options.bootstrap.clone(), &options.allow_broker),
-        };
+        let rules = Rules::new(
+            options.topics.clone(),
+            options.allow_auto_create,
+            options.bootstrap.clone(),
+            &options.allow_broker,
+        );
         let places = Places::new(options.max_connections, options.max_connections_per_client);
         let shared = Arc::new(Shared {
             options,

@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows the fuzzer. The same bytes give the same run: time is virtual, and every choice is a byte.
 pub mod batches;
+pub mod bridge;
 pub mod broker;
 pub mod client;
 pub mod command;

@@ -1,6 +1,7 @@
 //! First inputs of the fuzzer: the golden vectors made by Kafka's own classes, and what the model broker answers to a
 //! real producer.
-use crate::{parsers, world};
+use crate::{bridge, parsers, world};
+use kurier_broker::codec;
 use kurier_core::wire::registry::{self, Direction};
 use serde_json::Value;
 use std::path::Path;
@@ -25,6 +26,7 @@ pub fn all(vectors: &Path) -> std::io::Result<Vec<Seed>> {
             seeds.extend(honest.iter().map(|body| (target, parsers::input(message, version, body))));
         }
     }
+    of_pages(&mut seeds);
     for line in lines(vectors, "messages.")?.iter().chain(&lines(vectors, "malformed.")?) {
         message(line, &mut seeds);
     }
@@ -110,6 +112,25 @@ pub fn all(vectors: &Path) -> std::io::Result<Vec<Seed>> {
     Ok(seeds)
 }
 
+/// What a page asks of topics that are allowed and that are not, by name and by id; alone, and one after the other.
+fn of_pages(seeds: &mut Vec<Seed>) {
+    let mut all = Vec::new();
+    for key in [18, 3, 22, 0] {
+        let Some(message) = registry::message(key, Direction::Request) else { continue };
+        for version in message.api.oldest..=message.api.newest {
+            let requests: Vec<_> =
+                ["clicks", "secret"].iter().map(|name| bridge::asks(key, version, name)).collect();
+            for request in &requests {
+                let framed = [&u16::try_from(request.len()).unwrap_or(0).to_be_bytes()[..], request].concat();
+                seeds.push(("bridge", [&[1, 3, 0, 0][..], &framed].concat()));
+                seeds.push(("bridge", [&[3, 3, 0, 30, 9][..], &framed].concat()));
+            }
+            all.extend(requests.first().map(|first| codec::frame(first)).unwrap_or_default());
+        }
+    }
+    seeds.push(("bridge", [&[0, 7, 0, 0][..], &all].concat()));
+}
+
 fn message(line: &Value, seeds: &mut Vec<Seed>) {
     let number = |name: &str| line[name].as_i64().and_then(|number| i16::try_from(number).ok());
     let (Some(key), Some(version)) = (number("key"), number("version")) else { return };
@@ -119,6 +140,7 @@ fn message(line: &Value, seeds: &mut Vec<Seed>) {
     };
     if line["direction"] == "request" {
         seeds.push(("broker", [&[1, 20][..], &frame].concat()));
+        seeds.push(("bridge", [&[0, 20, 0, 0][..], &frame].concat()));
         return;
     }
     let Some(message) = registry::message(key, Direction::Response) else { return };
