@@ -5,7 +5,7 @@
 //! tagged fields, long varints, or bytes behind the last field.
 //!
 //! Let through are ApiVersions, Metadata, InitProducerId and Produce, without transactions, in the versions of the core's own
-//! tables. Answers are narrowed to that: clients are told of these APIs only, and of the topics that are allowed.
+//! tables; and SASL, by which a client authenticates to the broker. Answers are narrowed to that: clients are told of these APIs only, and of the topics that are allowed.
 //! A topic that is not is answered for as a broker would: TOPIC_AUTHORIZATION_FAILED.
 use crate::cluster::Cluster;
 use crate::refusal::{Kind, Refusal};
@@ -96,6 +96,9 @@ impl Gate {
     /// It is not let through, and the connection is to be closed.
     pub fn request(&mut self, payload: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
         let key = payload.first_chunk().map_or(-1, |key| i16::from_be_bytes(*key));
+        if sasl::versions(key).is_some() {
+            return self.authentication(key, payload).map(Some);
+        }
         if !APIS.iter().any(|api| api.key == key) {
             return Err(forbidden(format!(
                 "requests of API key {key} are not let through, only a producer's"
@@ -106,9 +109,7 @@ impl Gate {
         let api = registry::api(key).ok_or_else(|| malformed("no such API"))?;
         if !(api.oldest..=api.newest).contains(&version) {
             if key != api_versions::API.key {
-                let reason =
-                    format!("version {version} of API key {key} is not let through; ask ApiVersions");
-                return Err(Refusal::new(Kind::Malformed, reason));
+                return Err(version_refused(key, version));
             }
             // As a broker answers a version that it does not know (KIP-511).
             self.waiting.push_back(Due::Ready(unsupported_version(correlation)?));
@@ -148,6 +149,19 @@ impl Gate {
         Ok(Some(codec::frame(&payload)))
     }
 
+    /// A step of SASL.
+    fn authentication(&mut self, key: i16, payload: &[u8]) -> Result<Vec<u8>, Refusal> {
+        let version = payload.get(2..4).and_then(|rest| rest.first_chunk());
+        let version = i16::from_be_bytes(*version.ok_or_else(|| malformed("it has no version"))?);
+        if sasl::versions(key).is_none_or(|(oldest, newest)| !(oldest..=newest).contains(&version)) {
+            return Err(version_refused(key, version));
+        }
+        let request = sasl::request(payload).ok_or_else(|| malformed("SASL in another form than Kafka's"))?;
+        let (correlation, denied) = (request.correlation, Vec::new());
+        self.waiting.push_back(Due::Broker { key, version, correlation, denied });
+        Ok(codec::frame(&request.payload))
+    }
+
     /// The next answer of the bridge's own, if it is its turn.
     pub fn ready(&mut self) -> Option<Vec<u8>> {
         match self.waiting.pop_front()? {
@@ -171,6 +185,11 @@ impl Gate {
             payload.split_first_chunk().ok_or_else(|| garbage("an answer without a header"))?;
         if i32::from_be_bytes(*found) != correlation {
             return Err(garbage("an answer to another request"));
+        }
+        if sasl::versions(key).is_some() {
+            let rest = sasl::answer(key, version, body)
+                .ok_or_else(|| garbage("SASL in another form than Kafka's"))?;
+            return Ok(codec::frame(&[found, rest.as_slice()].concat()));
         }
         let api = registry::api(key).ok_or_else(|| garbage("no such API"))?;
         let body = if api.response_header(version) >= 1 { skip_tags(body)? } else { body };
@@ -284,11 +303,12 @@ fn without_transaction(value: Value) -> Result<Value, Refusal> {
 /// The APIs that are let through, in the versions that both sides know.
 fn narrow_versions(value: &Value) -> Value {
     let known = value.list("apiKeys").iter().filter_map(|range| {
-        let api = APIS.iter().find(|api| i64::from(api.key) == range.int("apiKey"))?;
-        let oldest = range.int("minVersion").max(i64::from(api.oldest));
-        let newest = range.int("maxVersion").min(i64::from(api.newest));
+        let mut own = APIS.iter().map(|api| (api.key, api.oldest, api.newest)).chain(sasl::APIS);
+        let (key, oldest, newest) = own.find(|(key, ..)| i64::from(*key) == range.int("apiKey"))?;
+        let oldest = range.int("minVersion").max(i64::from(oldest));
+        let newest = range.int("maxVersion").min(i64::from(newest));
         (oldest <= newest).then(|| {
-            object([("apiKey", api.key.into()), ("minVersion", oldest.into()), ("maxVersion", newest.into())])
+            object([("apiKey", key.into()), ("minVersion", oldest.into()), ("maxVersion", newest.into())])
         })
     });
     object([
@@ -377,6 +397,11 @@ fn skip_tags(bytes: &[u8]) -> Result<&[u8], Refusal> {
     }
 }
 
+fn version_refused(key: i16, version: i16) -> Refusal {
+    let reason = format!("version {version} of API key {key} is not let through; ask ApiVersions");
+    Refusal::new(Kind::Malformed, reason)
+}
+
 fn malformed(what: impl ToString) -> Refusal {
     Refusal::new(Kind::Malformed, format!("a request cannot be read: {}", what.to_string()))
 }
@@ -389,5 +414,6 @@ fn garbage(what: impl ToString) -> Refusal {
     Refusal::new(Kind::BrokerGarbage, format!("the broker's answer cannot be read: {}", what.to_string()))
 }
 
+mod sasl;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Who wants more than to produce. Nothing of it reaches a broker, and others are served meanwhile.
 use crate::page::{
-    API_VERSIONS, INIT_PRODUCER_ID, METADATA, PRODUCE, Stage, header, metadata, produce, request,
+    API_VERSIONS, INIT_PRODUCER_ID, METADATA, PRODUCE, SASL, Stage, header, metadata, produce, request,
 };
 use kurier_bridge::Kind;
 use kurier_broker::codec::{self, object};
@@ -13,7 +13,8 @@ const KEYS: i16 = 110;
 fn no_api_but_a_producers_passes_with_any_body() {
     let stage = Stage::new(|_| ());
     let bodies = [vec![], vec![0; 64], vec![0xff; 64], b"\0\0\0\x01\0\x06clicks\0\0\0\x01".to_vec()];
-    for key in (-2..KEYS).filter(|key| ![PRODUCE, METADATA, API_VERSIONS, INIT_PRODUCER_ID].contains(key)) {
+    let let_through = [PRODUCE, METADATA, API_VERSIONS, INIT_PRODUCER_ID, SASL[0], SASL[1]];
+    for key in (-2..KEYS).filter(|key| !let_through.contains(key)) {
         for (version, body) in [0, 1, 4, 12].into_iter().zip(&bodies) {
             let mut page = stage.page();
             page.send(&codec::frame(&[header(key, version, 1), body.clone()].concat()));
@@ -21,16 +22,22 @@ fn no_api_but_a_producers_passes_with_any_body() {
         }
     }
     assert_eq!(stage.heard(), []);
-    assert_eq!(stage.bridge.refusals(Kind::Forbidden), 4 * (KEYS as u64 + 2 - 4));
+    assert_eq!(stage.bridge.refusals(Kind::Forbidden), 4 * (KEYS as u64 + 2 - 6));
     assert_eq!(stage.page().ask(API_VERSIONS, 0, &object([])).int("errorCode"), 0, "others are served");
 }
 
 #[test]
 fn a_producers_requests_in_other_versions_or_with_garbage_do_not_pass() {
     let stage = Stage::new(|_| ());
-    for (key, versions) in
-        [(PRODUCE, [0, 2, 14, -1]), (METADATA, [0, 3, 14, i16::MAX]), (INIT_PRODUCER_ID, [-1, 6, 7, 99])]
-    {
+    let others = [
+        (PRODUCE, [0, 2, 14, -1]),
+        (METADATA, [0, 3, 14, i16::MAX]),
+        (INIT_PRODUCER_ID, [-1, 6, 7, 99]),
+        // What follows the handshake's version 0 is no request.
+        (SASL[0], [0, 2, -1, i16::MIN]),
+        (SASL[1], [3, 4, -1, 99]),
+    ];
+    for (key, versions) in others {
         for version in versions {
             let mut page = stage.page();
             page.send(&codec::frame(&[header(key, version, 1), vec![0; 32]].concat()));

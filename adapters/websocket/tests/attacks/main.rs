@@ -5,5 +5,6 @@ mod page;
 mod entry;
 mod hostile;
 mod passing;
+mod sasl;
 mod stopping;
 mod tls;

@@ -16,6 +16,8 @@ pub(crate) const PRODUCE: i16 = 0;
 pub(crate) const METADATA: i16 = 3;
 pub(crate) const API_VERSIONS: i16 = 18;
 pub(crate) const INIT_PRODUCER_ID: i16 = 22;
+/// SaslHandshake and SaslAuthenticate.
+pub(crate) const SASL: [i16; 2] = [17, 36];
 
 /// What a broker has heard: API key, version, bytes.
 pub(crate) type Heard = Arc<Mutex<Vec<(i16, i16, usize)>>>;
