@@ -129,6 +129,13 @@ fn of_pages(seeds: &mut Vec<Seed>) {
         }
     }
     seeds.push(("bridge", [&[0, 7, 0, 0][..], &all].concat()));
+    for sasl in [
+        &b"\0\x11\0\x01\0\0\0\x07\0\x01p\0\x05PLAIN"[..],
+        b"\0\x24\0\x01\0\0\0\x07\0\x01p\0\0\0\x03\0a\0",
+        b"\0\x24\0\x02\0\0\0\x07\0\x01p\x01\x63\x02xy\x04\0a\0\0",
+    ] {
+        seeds.push(("bridge", [&[0, 2, 0, 0][..], &codec::frame(sasl)].concat()));
+    }
 }
 
 fn message(line: &Value, seeds: &mut Vec<Seed>) {
