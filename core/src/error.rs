@@ -204,6 +204,8 @@ pub enum DeliveryError {
     Closed,
     /// The producer was aborted.
     Aborted,
+    /// It was dropped before it was sent, to make room for newer ones of its topic.
+    Displaced,
     /// The topic is refused by the cluster: Kafka's error code in metadata.
     Topic(i16),
     /// The producer failed for good: Kafka's error code.
@@ -232,6 +234,7 @@ impl DeliveryError {
             Self::MalformedAnswer => "MALFORMED_ANSWER",
             Self::Closed => "PRODUCER_CLOSED",
             Self::Aborted => "PRODUCER_ABORTED",
+            Self::Displaced => "DISPLACED",
             Self::Topic(_) => "TOPIC_REFUSED",
             Self::Fatal(_) => "PRODUCER_FAILED",
         }
@@ -258,6 +261,7 @@ impl fmt::Display for DeliveryError {
             Self::MalformedAnswer => f.write_str("the broker's answer could not be read"),
             Self::Closed => f.write_str("the producer was closed before the record could be sent"),
             Self::Aborted => f.write_str("the producer was aborted"),
+            Self::Displaced => f.write_str("dropped, never sent, to make room for newer records"),
             Self::Topic(code) => write!(f, "the cluster refuses the topic with error {code}"),
             Self::Fatal(code) => write!(f, "the producer failed for good with error {code}"),
         }

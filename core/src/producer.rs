@@ -80,6 +80,10 @@ impl Producer {
         if timestamp < Timestamp::NONE {
             return Err(SendError::InvalidTimestamp);
         }
+        // Deliveries may have been taken since the last poll.
+        if self.append.free_buffers() == 0 {
+            self.send.give_back(&mut self.append);
+        }
         let mut refused = match self.append.append(to, &record, timestamp, now, &mut None) {
             Ok(appended) => return Ok(appended.ticket),
             Err(refused) => refused,
@@ -109,6 +113,17 @@ impl Producer {
             }
             other => Err(other.into()),
         }
+    }
+
+    /// Makes room where new records are worth more than old ones: drops the oldest batch of a topic that was never sent,
+    /// the one that takes records included. Its delivery says so ([`Displaced`](DeliveryError::Displaced), not written),
+    /// and may come before those of older batches of its partition, which are on their way; its buffer is free when that
+    /// was taken and [`next_delivery`](Self::next_delivery) called again.
+    ///
+    /// To be called when [`send`](Self::send) says `Full`. Answers `false` if no batch of the topic waits: what was sent once
+    /// has its place in the partition's order and perhaps in the log, and is never dropped.
+    pub fn drop_oldest(&mut self, topic: Topic) -> bool {
+        self.send.displace(&mut self.append, topic)
     }
 
     /// Does what there is to do, and says when to come again.

@@ -31,6 +31,22 @@ impl Broker {
         Device::start(machine, &[&[bootstrap.as_str(), "topic=telemetry"], words].concat()).unwrap()
     }
 
+    /// Samples of the image with this seed that lie in batches which are as good as full.
+    fn full(&self, seed: u32) -> Vec<u64> {
+        self.0.with(|cluster| {
+            let batches = cluster.batches("telemetry", 0).map(|batch| batch.header);
+            let large = batches.filter(|header| header.count > 5);
+            let offsets: Vec<_> = large
+                .flat_map(|header| (0..i64::from(header.count)).map(move |nth| header.base_offset + nth))
+                .collect();
+            let own = |record: &kurier_broker::Record<'_>| {
+                record.key == Some(&seed.to_be_bytes()[..]) && offsets.contains(&record.offset)
+            };
+            let records = cluster.records("telemetry", 0).filter(own);
+            records.map(|record| number(record.value.unwrap()).unwrap()).collect()
+        })
+    }
+
     /// The samples of the image with this seed, in the order of the log.
     fn samples(&self, seed: u32) -> Vec<u64> {
         self.0.with(|cluster| {
@@ -78,21 +94,38 @@ fn four_devices_at_once_do_not_disturb_one_another() {
 #[test]
 fn a_cable_that_is_out_for_half_a_minute_costs_what_had_no_room_and_nothing_that_was_taken() {
     let broker = Broker::start("127.0.0.1:0", 1);
-    let mut device = broker.device(M3, &["records=400", "every=100", "seed=3"]);
-    device.wait_for("network: ", PATIENCE).unwrap();
+    let start = |seed: &str, full: &str| broker.device(M3, &["records=400", "every=100", seed, full]);
+    let mut devices = [start("seed=3", "full=refuse"), start("seed=4", "full=drop")];
+    for device in &mut devices {
+        device.wait_for("network: ", PATIENCE).unwrap();
+    }
     std::thread::sleep(Duration::from_secs(2));
-    device.set_link(false).unwrap();
+    for device in &mut devices {
+        device.set_link(false).unwrap();
+    }
     std::thread::sleep(Duration::from_secs(30));
-    device.set_link(true).unwrap();
-    let (status, figures) = device.end(PATIENCE).unwrap();
-    assert_eq!(status, Some(1), "samples were refused, and it says so");
-    let (acknowledged, refused) = (figures.of("acknowledged"), figures.of("refused"));
-    assert_eq!((acknowledged + refused, figures.of("failed")), (400, 0));
-    assert!(refused > 100 && acknowledged > 100, "{figures:?}");
-    let samples = broker.samples(3);
-    assert_eq!(samples.len() as u64, acknowledged);
-    assert!(samples.is_sorted_by(|a, b| a < b), "in order, none twice");
-    assert!(samples.contains(&399), "the storage is of use again");
+    for device in &mut devices {
+        device.set_link(true).unwrap();
+    }
+    for (device, (seed, what)) in devices.into_iter().zip([(3, "refused"), (4, "dropped")]) {
+        let (status, figures) = device.end(PATIENCE).unwrap();
+        assert_eq!(status, Some(1), "samples were {what}, and it says so");
+        let (acknowledged, lost) = (figures.of("acknowledged"), figures.of(what));
+        assert_eq!((acknowledged + lost, figures.of("failed")), (400, 0));
+        assert!(lost > 100 && acknowledged > 100, "{figures:?}");
+        let samples = broker.samples(seed);
+        assert_eq!(samples.len() as u64, acknowledged);
+        assert!(samples.is_sorted_by(|a, b| a < b), "in order, none twice");
+        assert!(samples.contains(&399), "the storage is of use again");
+        // Batches fill up only while the network is away: they hold what came before the gap, or what came behind it.
+        let gap = samples.iter().zip(0..).find(|(sample, nth)| **sample != *nth).unwrap().1;
+        let full = broker.full(seed);
+        assert!(full.len() >= 6, "{full:?}");
+        assert!(
+            full.iter().all(|sample| (*sample > gap) == (what == "dropped")),
+            "{full:?}, the gap is at {gap}"
+        );
+    }
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 /// How to use it.
 pub(crate) const USAGE: &str = "\
-firmware --bootstrap HOST:PORT --topic T [--records N] [--every MS] [--linger MS] [--seed N] [--machine M] [--log LEVEL]
+firmware --bootstrap HOST:PORT --topic T [--records N] [--every MS] [--full refuse|drop] [--linger MS] [--seed N] [--machine M]
+         [--log LEVEL]
                                         the device's image in QEMU, as the machine mps2-an385 (Cortex-M3),
                                         mps2-an386 (M4) or mps2-an500 (M7); sends N records (1000; 0 is without end)
                                         and prints what was acknowledged. HOST is seen from the guest: 10.0.2.2 is
@@ -50,6 +51,14 @@ fn read(given: &[String]) -> Result<(String, Vec<String>), ExitCode> {
         if let Some(value) = arguments.value::<u32>(&format!("--{name}"))? {
             words.push(format!("{name}={value}"));
         }
+    }
+    if let Some(full) = arguments.value::<String>("--full")? {
+        if !["refuse", "drop"].contains(&full.as_str()) {
+            return Err(
+                arguments.wrong("--full is refuse (the newest sample) or drop (the oldest batch never sent)")
+            );
+        }
+        words.push(format!("full={full}"));
     }
     if let Some(level) = arguments.value::<String>("--log")? {
         if !LEVELS.contains(&level.as_str()) {

@@ -2,6 +2,7 @@
 //! over one array cost four bytes a buffer, whatever the number of partitions.
 use super::Accumulator;
 use crate::host::{Buf, Host, Slots};
+use crate::record::Topic;
 
 /// The end of a list.
 pub(super) const NONE: u32 = u32::MAX;
@@ -169,6 +170,17 @@ impl<H: Host> Accumulator<H> {
         };
         self.batches = self.batches.saturating_sub(1);
         Some(batch)
+    }
+
+    /// Takes the oldest batch of a topic, sealed or open.
+    pub fn take_oldest(&mut self, topic: Topic) -> Option<H::Buf> {
+        let age = |slot: &u16| {
+            let oldest = self.first(*slot).filter(|batch| batch.meta().topic == topic.0)?;
+            Some(self.next_serial.wrapping_sub(oldest.meta().serial))
+        };
+        let slots = u16::try_from(self.slots()).unwrap_or(u16::MAX);
+        let (_, slot) = (0..slots).filter_map(|slot| Some((age(&slot)?, slot))).max()?;
+        self.take(slot)
     }
 
     /// Whether a batch older than `serial` is here (serials wrap; older means within half of the range).

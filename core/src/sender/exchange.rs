@@ -28,11 +28,7 @@ impl<H: Host> Sender<'_, H> {
     /// Moves free buffers and news of the cluster up to `append`, and ready batches down from it.
     pub fn exchange(&mut self, append: &mut Accumulator<H>, now: Instant) {
         let now = now.millis();
-        while let Some(buffer) = self.freed.pop() {
-            if append.give(buffer).is_err() {
-                break;
-            }
-        }
+        self.give_back(append);
         self.publish(append);
         if self.tell_fatal
             && let Some(DeliveryError::Fatal(code)) = self.fatal
@@ -57,6 +53,25 @@ impl<H: Host> Sender<'_, H> {
         self.drain(append, now);
         append.drained();
         self.wake_at(append.next_expiry());
+    }
+
+    /// Moves free buffers up to `append`.
+    pub fn give_back(&mut self, append: &mut Accumulator<H>) {
+        while let Some(buffer) = self.freed.pop() {
+            if append.give(buffer).is_err() {
+                break;
+            }
+        }
+    }
+
+    /// Drops the oldest batch of a topic that waits in `append`. Answers whether there was one.
+    pub fn displace(&mut self, append: &mut Accumulator<H>, topic: Topic) -> bool {
+        let oldest = append.take_oldest(topic);
+        let any = oldest.is_some();
+        if let Some(batch) = oldest {
+            self.fail_unsent(batch, DeliveryError::Displaced);
+        }
+        any
     }
 
     /// Fails everything that is on its way or waits, at once. No more is sent; what a request carries keeps its

@@ -3,7 +3,7 @@ use super::content::{Content, number};
 use super::notes;
 use kurier_broker::Cluster;
 use kurier_core::delivery::Told;
-use kurier_core::error::Fate;
+use kurier_core::error::{DeliveryError, Fate, Outcome};
 use kurier_core::record::Ticket;
 use std::collections::BTreeMap;
 
@@ -84,6 +84,8 @@ pub(super) struct Oracle {
     lossy: Vec<usize>,
     /// Producers that have crashed.
     pub(super) producer: u32,
+    /// The topics of batches that were dropped for newer ones, and of which nothing was told yet.
+    pub(super) displaced: Vec<usize>,
 }
 
 impl Oracle {
@@ -111,6 +113,7 @@ impl Oracle {
             written: 0,
             lossy: Vec::new(),
             producer: 0,
+            displaced: Vec::new(),
         }
     }
 
@@ -176,14 +179,21 @@ impl Oracle {
             ));
         }
         *done += count;
-        let newest = self.newest.entry((topic, told.partition)).or_insert(serial);
-        if *newest > serial {
-            return Err((
-                Wrong::Reordered,
-                format!("batch {serial} is told after {newest} of its partition"),
-            ));
+        if matches!(told.outcome, Outcome::Failed { error: DeliveryError::Displaced, .. }) {
+            let Some(asked) = self.displaced.iter().position(|asked| *asked == topic) else {
+                return Err((
+                    Wrong::Broken,
+                    format!("batch {serial} was dropped, and nobody asked for that"),
+                ));
+            };
+            self.displaced.swap_remove(asked);
+            if told.outcome.fate() != Fate::NotWritten {
+                return Err((Wrong::Broken, format!("batch {serial} was dropped though it may be written")));
+            }
+        } else {
+            self.in_turn(told, topic)?;
         }
-        *newest = serial;
+        let Some((records, _)) = self.batches.get(&(self.producer, serial)) else { return Ok(()) };
         let contents = records.iter().skip(first).take(count);
         let keyless = contents.map(|id| Content::new(self.seed, *id as u64, self.longest).has_no_key());
         notes::check(told, keyless, self.noted)?;
@@ -202,6 +212,25 @@ impl Oracle {
                 Some(Answer { partition: told.partition, fate, offset: of.offset, timestamp: of.timestamp });
         }
         Ok(())
+    }
+
+    /// Batches of a partition are told in the order in which they were opened.
+    fn in_turn(&mut self, told: &Told<'_>, topic: usize) -> Result<(), Finding> {
+        let serial = told.serial;
+        let newest = self.newest.entry((topic, told.partition)).or_insert(serial);
+        if *newest > serial {
+            return Err((
+                Wrong::Reordered,
+                format!("batch {serial} is told after {newest} of its partition"),
+            ));
+        }
+        *newest = serial;
+        Ok(())
+    }
+
+    /// The records of a batch.
+    pub(super) fn records_of(&self, serial: u32) -> &[usize] {
+        self.batches.get(&(self.producer, serial)).map_or(&[], |(records, _)| records)
     }
 
     /// Batches that were not told yet.
@@ -224,6 +253,7 @@ impl Oracle {
     pub(super) fn crash(&mut self) {
         self.batches.retain(|_, (records, told)| *told == records.len());
         self.newest.clear();
+        self.displaced.clear();
         for sent in &mut self.sent {
             sent.crashed |= sent.answer.is_none();
         }

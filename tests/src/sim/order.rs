@@ -69,6 +69,14 @@ impl Order {
         self.topics.len() as u64
     }
 
+    /// Whether any of these records of a partition was in a request.
+    pub(super) fn has_written(&self, partition: i32, records: &[usize]) -> bool {
+        let (Some(first), Some(last)) = (records.first(), records.last()) else { return false };
+        let topic = self.topics.get(*first).copied().unwrap_or(u8::MAX);
+        let written = self.batches.get(&(topic, partition)).into_iter().flatten();
+        written.into_iter().any(|batch| batch.first <= *last as u64 && *first as u64 <= batch.last)
+    }
+
     /// Whether each batch was acknowledged.
     pub(super) fn is_all_over(&self) -> bool {
         self.batches.values().flatten().all(|known| matches!(known.state, State::Over(_)))

@@ -31,6 +31,8 @@ pub(super) struct User {
     pub(super) closed: bool,
     pub(super) aborted: bool,
     pub(super) fatal: bool,
+    /// There was no room since the last poll: nothing lingers until then.
+    pub(super) exhausted: bool,
     /// A point in the stream of records, and the batches before it.
     marks: Vec<(Mark, usize)>,
 }
@@ -149,6 +151,9 @@ impl World {
                         wire.opened(self.now);
                     }
                     self.user.opened.insert(ticket.serial, self.now);
+                    if self.user.exhausted {
+                        self.hurry();
+                    }
                 }
                 self.pounce();
                 self.timeline
@@ -157,6 +162,7 @@ impl World {
             }
             Err(error) => {
                 self.hurry();
+                self.user.exhausted = true;
                 // Who tries until there is room would fill the timeline.
                 if !matches!(error, SendError::Full | SendError::NotReady) {
                     self.timeline.note(|| format!("user    cannot send to {name} {partition:?}: {error}"));
@@ -176,6 +182,10 @@ impl World {
                         self.user.fatal = true;
                         Ok(false)
                     }
+                    SendError::Full if self.scenario.has(fault::CALLS) && self.dice.chance(300) => {
+                        self.make_room(index, topic)?;
+                        Ok(false)
+                    }
                     SendError::UnknownTopic
                     | SendError::InvalidTimestamp
                     | SendError::InvalidPartition { .. } => {
@@ -185,6 +195,16 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Drops the oldest batch of a topic that was never sent. With its delivery taken there is a buffer more.
+    fn make_room(&mut self, index: usize, topic: Topic) -> Result<(), Finding> {
+        let dropped = self.home.with(|producer| producer.drop_oldest(topic)) == Some(true);
+        self.timeline.note(|| format!("user    drops the oldest batch of topic {index}: {dropped}"));
+        if dropped {
+            self.oracle.displaced.push(index);
+        }
+        if self.dice.chance(500) { self.take(usize::MAX) } else { Ok(()) }
     }
 
     pub(super) fn flush(&mut self) -> Result<(), Finding> {
@@ -255,6 +275,16 @@ impl World {
                     clock.judge(&told, *opened, prompt)?;
                 }
                 oracle.told(&told, topic.unwrap_or(usize::MAX))?;
+                let dropped = matches!(told.outcome, Outcome::Failed { error: DeliveryError::Displaced, .. });
+                if dropped
+                    && net
+                        .wire
+                        .as_ref()
+                        .is_some_and(|wire| wire.has_written(told.partition, oracle.records_of(told.serial)))
+                {
+                    let what = format!("batch {} was sent, and is dropped for newer ones", told.serial);
+                    return Err((Wrong::Broken, what));
+                }
                 *nudged = false;
             }
             Ok(())

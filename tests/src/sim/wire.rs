@@ -59,6 +59,11 @@ impl Wire {
         self.door.hurry(self.order.records());
     }
 
+    /// Whether any of these records of a partition was in a request.
+    pub(super) fn has_written(&self, partition: i32, records: &[usize]) -> bool {
+        self.order.has_written(partition, records)
+    }
+
     /// One that goes on with the records of another.
     pub(super) fn after(self) -> Self {
         let mut next = Self {

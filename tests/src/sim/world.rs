@@ -246,6 +246,7 @@ impl World {
         let touched = std::mem::take(&mut self.touched);
         self.net.woken = false;
         self.polls += 1;
+        self.user.exhausted = false;
         let Self { home, net, .. } = self;
         let wake = home.with(|producer| producer.poll(now, net)).unwrap_or(Wake::OnIo);
         self.wake = wake;

@@ -8,6 +8,7 @@ mod idempotence;
 mod rebootstrap;
 mod refusals;
 mod restart;
+mod room;
 mod split;
 mod stage;
 mod sticky;

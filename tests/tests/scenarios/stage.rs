@@ -160,7 +160,8 @@ impl Stage {
         self.net.cluster.poll(self.net.now);
     }
 
-    fn take(&mut self) {
+    /// Takes what is told.
+    pub(crate) fn take(&mut self) {
         while let Some(told) = self.producer.next_delivery() {
             self.messages.insert(told.serial, told.message().to_vec());
             for index in told.first..told.first + told.count {
@@ -212,22 +213,31 @@ impl Stage {
     }
 
     fn send_record(&mut self, partition: Option<i32>, key: Option<&[u8]>, len: usize) -> usize {
-        let id = self.sent.len();
-        let mut value = format!("{id:08}").into_bytes();
-        value.resize(len.max(8), b'.');
         for _ in 0..20_000 {
-            let timestamp = self.stamps.then_some(Timestamp(self.net.now - 1000));
-            let record = Record { partition, key, timestamp, ..Record::value(&value) };
-            match self.producer.send(self.topic, record, self.now) {
-                Ok(ticket) => {
-                    self.sent.push(Sent { value, partition, ticket });
-                    return id;
-                }
+            match self.try_send(partition, key, len) {
+                Ok(id) => return id,
                 Err(SendError::Full | SendError::NotReady) => self.turn(),
                 Err(error) => panic!("{error}"),
             }
         }
         panic!("cannot send");
+    }
+
+    /// One call: if there is room. Answers the record's number.
+    pub(crate) fn try_send(
+        &mut self,
+        partition: Option<i32>,
+        key: Option<&[u8]>,
+        len: usize,
+    ) -> Result<usize, SendError> {
+        let id = self.sent.len();
+        let mut value = format!("{id:08}").into_bytes();
+        value.resize(len.max(8), b'.');
+        let timestamp = self.stamps.then_some(Timestamp(self.net.now - 1000));
+        let record = Record { partition, key, timestamp, ..Record::value(&value) };
+        let ticket = self.producer.send(self.topic, record, self.now)?;
+        self.sent.push(Sent { value, partition, ticket });
+        Ok(id)
     }
 
     pub(crate) fn is_flushed(&self, mark: Mark) -> bool {

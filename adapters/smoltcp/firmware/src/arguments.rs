@@ -1,7 +1,7 @@
 //! What the device is told when it starts, as words `name=value`: here by semihosting, elsewhere out of its flash.
 
 /// How to say it.
-pub const USAGE: &str = "bootstrap=HOST:PORT topic=NAME [records=N] [every=MS] [linger=MS] [delivery=MS] [seed=N] [address=A.B.C.D]";
+pub const USAGE: &str = "bootstrap=HOST:PORT topic=NAME [records=N] [every=MS] [full=refuse|drop] [linger=MS] [delivery=MS] [seed=N] [address=A.B.C.D]";
 
 /// What to send where.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +16,8 @@ pub struct Arguments {
     pub records: u32,
     /// Milliseconds from one sample to the next; 0 is as fast as there is room.
     pub every: u32,
+    /// When there is no room: the oldest batch that was never sent is dropped, or else the newest sample refused.
+    pub drop_oldest: bool,
     /// `linger.ms`.
     pub linger: u32,
     /// `delivery.timeout.ms`; 0 is Kafka's default.
@@ -38,6 +40,7 @@ impl Arguments {
             topic: "",
             records: 0,
             every: 0,
+            drop_oldest: false,
             linger: 5,
             delivery: 0,
             seed: 1,
@@ -56,6 +59,7 @@ impl Arguments {
                 "topic" => parsed.topic = value,
                 "records" => parsed.records = value.parse().ok()?,
                 "every" => parsed.every = value.parse().ok()?,
+                "full" if matches!(value, "refuse" | "drop") => parsed.drop_oldest = value == "drop",
                 "linger" => parsed.linger = value.parse().ok()?,
                 "delivery" => parsed.delivery = value.parse().ok()?,
                 "seed" => parsed.seed = value.parse().ok()?,

@@ -1,13 +1,14 @@
 //! The producer: its settings and memory, a record for each sample, and what became of them.
 //!
-//! When the storage is full, the newest sample is refused and counted; without a pace (`every=0`) it waits instead.
+//! When the storage is full, the newest sample is refused, or the oldest batch that was never sent is dropped for it
+//! (`full=drop`), and counted; without a pace (`every=0`) it waits instead.
 use crate::arguments::Arguments;
 use crate::board::Board;
 use crate::lan9118::Traffic;
 use crate::network::{LINKS, Network};
 use crate::sample::sample;
 use kurier_core::config::Config;
-use kurier_core::error::{ConfigError, SendError};
+use kurier_core::error::{ConfigError, DeliveryError, SendError};
 use kurier_core::producer::Producer;
 use kurier_core::record::{Header, Record, Topic};
 use kurier_core::sender::{Trouble, TroubleKind, Wake};
@@ -44,6 +45,7 @@ struct Figures {
     sent: u32,
     refused: u32,
     acknowledged: u32,
+    dropped: u32,
     failed: u32,
 }
 
@@ -119,6 +121,11 @@ impl Telemetry {
                 Ok(_) => self.figures.sent += 1,
                 Err(SendError::NotReady) => return,
                 Err(SendError::Full) if self.arguments.every == 0 => return,
+                // A newer sample takes its place at once.
+                Err(SendError::Full) if self.arguments.drop_oldest && self.producer.drop_oldest(topic) => {
+                    self.settle(board, now);
+                    continue;
+                }
                 Err(_) => self.figures.refused += 1,
             }
             self.figures.sampled += 1;
@@ -152,21 +159,29 @@ impl Telemetry {
         }
     }
 
-    /// Tells what became of the records, and that nothing did.
-    pub fn report(&mut self, board: &mut Board, traffic: Traffic, now: u64) -> Progress {
-        self.told = false;
+    /// Takes what became of records. Their buffers are free then.
+    fn settle(&mut self, board: &mut Board, now: u64) {
         while let Some(delivery) = self.producer.next_delivery() {
             self.told = true;
+            self.reported = now;
             board.blink(delivery.outcome.is_written());
             if delivery.outcome.is_written() {
                 self.figures.acknowledged += delivery.count;
+            } else if delivery.outcome.error() == Some(DeliveryError::Displaced) {
+                self.figures.dropped += delivery.count;
             } else {
                 self.figures.failed += delivery.count;
                 board.say(format_args!("{} records: {}", delivery.count, delivery.outcome));
             }
-            self.reported = now;
         }
-        let open = self.figures.sent - self.figures.acknowledged - self.figures.failed;
+    }
+
+    /// Tells what became of the records, and that nothing did.
+    pub fn report(&mut self, board: &mut Board, traffic: Traffic, now: u64) -> Progress {
+        self.told = false;
+        self.settle(board, now);
+        let Figures { sent, acknowledged, dropped, failed, .. } = self.figures;
+        let open = sent - acknowledged - dropped - failed;
         if now.saturating_sub(self.reported) >= u64::from(REPORT_MS) * 1000 {
             self.reported = now;
             if let Some((trouble, at)) = self.producer.trouble() {
@@ -183,12 +198,12 @@ impl Telemetry {
     }
 
     fn figures(&self, board: &Board, traffic: Traffic, now: u64, open: u32) {
-        let Figures { sent, refused, acknowledged, failed, .. } = self.figures;
+        let Figures { sent, refused, acknowledged, dropped, failed, .. } = self.figures;
         let stats = self.producer.stats();
         let (retries, opened, bytes) = (stats.retries, stats.connections_opened, stats.bytes);
         let (ms, stack, wire) = ((now - self.started) / 1000, board.stack_used(), traffic.bytes);
         board.say(format_args!(
-            "{{\"sent\":{sent},\"acknowledged\":{acknowledged},\"failed\":{failed},\"refused\":{refused},\
+            "{{\"sent\":{sent},\"acknowledged\":{acknowledged},\"failed\":{failed},\"refused\":{refused},\"dropped\":{dropped},\
              \"open\":{open},\"batch_bytes\":{bytes},\"wire_bytes\":{wire},\"retries\":{retries},\
              \"connections\":{opened},\"ms\":{ms},\"stack\":{stack},\"sleeps\":{}}}",
             board.sleeps
