@@ -238,22 +238,12 @@ fn head(frame: &[u8]) -> (i16, i16, i32) {
     (i16::from_be_bytes([k0, k1]), i16::from_be_bytes([v0, v1]), i32::from_be_bytes(correlation))
 }
 
-/// A request about a topic, as a page sends it: for the first inputs.
-pub(crate) fn asks(key: i16, version: i16, topic: &str) -> Vec<u8> {
-    let id = IDS.iter().find(|(_, name)| *name == topic).map_or([0; 16], |(byte, _)| [*byte; 16]);
-    // By id from the version that has them, every other time.
-    let id = if key == 0 || [11, 13].contains(&version) { id } else { [0; 16] };
-    let records = BatchBuilder::new().value(b"one").build();
-    let name = if key == 3 && id != [0; 16] { Value::Null } else { topic.into() };
-    let named = [("name", name), ("topicId", id.into())];
+/// A request about topics, as a page sends it: for the first inputs.
+pub(crate) fn asks(key: i16, version: i16, topics: &[&str]) -> Vec<u8> {
+    let topics: Vec<_> = topics.iter().map(|topic| asked(key, version, topic)).collect();
     let body = match key {
-        0 => {
-            let partition = object([("index", 0.into()), ("records", records.into())]);
-            let [name, id] = named;
-            let topic = object([name, id, ("partitionData", vec![partition].into())]);
-            object([("acks", (-1).into()), ("timeoutMs", 9.into()), ("topicData", vec![topic].into())])
-        }
-        3 => object([("topics", vec![object(named)].into())]),
+        0 => object([("acks", (-1).into()), ("timeoutMs", 9.into()), ("topicData", topics.into())]),
+        3 => object([("topics", topics.into())]),
         18 => object([("clientSoftwareName", "k".into()), ("clientSoftwareVersion", "1".into())]),
         _ => object([("transactionalId", Value::Null), ("transactionTimeoutMs", 9.into())]),
     };
@@ -264,4 +254,17 @@ pub(crate) fn asks(key: i16, version: i16, topic: &str) -> Vec<u8> {
     }
     request.extend(codec::encode(key, version, Direction::Request, &body).expect("a good request"));
     request
+}
+
+/// A topic in it: by id from the version that has them, in Metadata every other time.
+fn asked(key: i16, version: i16, topic: &str) -> Value {
+    let id = IDS.iter().find(|(_, name)| *name == topic).map_or([0; 16], |(byte, _)| [*byte; 16]);
+    let id = if key == 0 || [11, 13].contains(&version) { id } else { [0; 16] };
+    let name = if key == 3 && id != [0; 16] { Value::Null } else { topic.into() };
+    if key != 0 {
+        return object([("name", name), ("topicId", id.into())]);
+    }
+    let records = BatchBuilder::new().value(b"one").build();
+    let partition = object([("index", 0.into()), ("records", records.into())]);
+    object([("name", name), ("topicId", id.into()), ("partitionData", vec![partition].into())])
 }

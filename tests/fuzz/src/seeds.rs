@@ -118,8 +118,8 @@ fn of_pages(seeds: &mut Vec<Seed>) {
     for key in [18, 3, 22, 0] {
         let Some(message) = registry::message(key, Direction::Request) else { continue };
         for version in message.api.oldest..=message.api.newest {
-            let requests: Vec<_> =
-                ["clicks", "secret"].iter().map(|name| bridge::asks(key, version, name)).collect();
+            let topics: [&[&str]; 3] = [&["clicks"], &["secret"], &["clicks", "secret"]];
+            let requests = topics.map(|topics| bridge::asks(key, version, topics));
             for request in &requests {
                 let framed = [&u16::try_from(request.len()).unwrap_or(0).to_be_bytes()[..], request].concat();
                 seeds.push(("bridge", [&[1, 3, 0, 0][..], &framed].concat()));
