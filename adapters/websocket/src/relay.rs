@@ -5,7 +5,7 @@
 //! A request goes on only when all of it is here and was judged, so a slow or broken client leaves no half of one behind.
 use crate::frames::Frames;
 use crate::gate::Gate;
-use crate::metrics::Metrics;
+use crate::metrics::{Count, Metrics};
 use crate::options::{MAX_ANSWER, Options};
 use crate::pace::Pace;
 use crate::refusal::{Kind, Refusal};
@@ -57,6 +57,15 @@ struct Talk<'a> {
     is_draining: AtomicBool,
     options: &'a Options,
     metrics: &'a Metrics,
+    tally: &'a Tally,
+}
+
+/// What went through one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) requests: Count,
+    pub(crate) bytes_up: Count,
+    pub(crate) bytes_down: Count,
 }
 
 impl Talk<'_> {
@@ -76,10 +85,11 @@ pub(crate) async fn relay(
     gate: Gate,
     options: &Options,
     metrics: &Metrics,
+    tally: &Tally,
     stopped: &mut Stopped,
 ) -> Option<Refusal> {
     let (mut to_client, mut from_client) = socket.take()?.split();
-    let (from_broker, to_broker) = broker.into_split();
+    let (mut from_broker, to_broker) = broker.into_split();
     let talk = Talk {
         gate: Mutex::new(gate),
         asked: Notify::new(),
@@ -87,13 +97,38 @@ pub(crate) async fn relay(
         is_draining: AtomicBool::new(false),
         options,
         metrics,
+        tally,
     };
     let end = tokio::select! {
         end = up(&talk, &mut from_client, to_broker, stopped) => end,
-        end = down(&talk, from_broker, &mut to_client) => end,
+        end = down(&talk, &mut from_broker, &mut to_client) => end,
     };
-    *socket = to_client.reunite(from_client).ok();
+    let mut whole = to_client.reunite(from_client).ok();
+    if end.is_ok() {
+        if let Some(mut socket) = whole.take() {
+            // The answer to the client's farewell waits to be sent, if there was one: without it a page sees an accident.
+            let farewell = async {
+                let _ = socket.flush().await;
+                let _ = socket.get_mut().shutdown().await;
+            };
+            // Who is gone need not be told.
+            let _ = timeout(options.patience, farewell).await;
+        }
+        read_out(&mut from_broker, options.drain_timeout, stopped).await;
+    }
+    *socket = whole;
     end.err()
+}
+
+/// Until the broker closes, too, which has been told that nothing more comes. To close before it has answered would reset the
+/// connection, and what the client sent last be lost on the way.
+async fn read_out(broker: &mut OwnedReadHalf, patience: Duration, stopped: &mut Stopped) {
+    let mut piece = [0; 1024];
+    let rest = async { while broker.read(&mut piece).await.is_ok_and(|count| count > 0) {} };
+    tokio::select! {
+        _ = timeout(patience, rest) => (),
+        () = stopped.come() => (),
+    }
 }
 
 fn going_away() -> Refusal {
@@ -134,8 +169,16 @@ async fn up(
                 return Err(Refusal::new(Kind::Malformed, "a text message; Kafka's bytes go in binary ones"));
             }
             Some(Ok(Message::Close(_))) | None => return Ok(()),
-            // Pings are answered below us, and pongs have done their work by coming.
-            Some(Ok(_)) => continue,
+            // Pings are answered below us, and pongs have done their work by coming. Many of them are slowed down, too.
+            Some(Ok(_)) => {
+                if let Some(turn) = pace.admit(Instant::now()) {
+                    tokio::select! {
+                        () = sleep_until(turn) => (),
+                        () = stopped.come() => (),
+                    }
+                }
+                continue;
+            }
             Some(Err(Error::Capacity(CapacityError::MessageTooLong { size, max_size }))) => {
                 let reason =
                     format!("a message of {size} bytes; at most {max_size} are allowed (--max-frame)");
@@ -169,10 +212,12 @@ async fn up(
                 answered.await;
             };
             talk.metrics.requests.add(1);
+            talk.tally.requests.add(1);
             talk.asked.notify_one();
             if let Some(frame) = forward {
                 write(&mut broker, &frame, patience).await?;
                 talk.metrics.bytes_up.add(frame.len());
+                talk.tally.bytes_up.add(frame.len());
             }
         }
         complete_by = frames.is_amid().then(|| complete_by.unwrap_or_else(|| Instant::now() + patience));
@@ -194,7 +239,7 @@ async fn write(broker: &mut OwnedWriteHalf, mut frame: &[u8], patience: Duration
 /// From the broker to the client.
 async fn down(
     talk: &Talk<'_>,
-    mut broker: OwnedReadHalf,
+    broker: &mut OwnedReadHalf,
     client: &mut SplitSink<Socket, Message>,
 ) -> Result<(), Refusal> {
     let mut frames = Frames::new(MAX_ANSWER);
@@ -227,6 +272,7 @@ async fn down(
                 }
             };
             talk.metrics.bytes_down.add(frame.len());
+            talk.tally.bytes_down.add(frame.len());
             send(talk, client, Message::Binary(frame.into())).await?;
             talk.answered.notify_one();
         }

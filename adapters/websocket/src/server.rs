@@ -7,7 +7,7 @@ use crate::metrics::Metrics;
 use crate::options::{Options, OptionsError};
 use crate::places::{Place, Places};
 use crate::refusal::{Kind, Refusal};
-use crate::relay::{self, Socket, Stopped};
+use crate::relay::{self, Socket, Stopped, Tally};
 use crate::tls::{Stream, Tls, TlsError};
 use std::fmt;
 use std::io;
@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
@@ -231,10 +231,20 @@ async fn serve(stream: TcpStream, place: Place, served: bool, shared: Arc<Shared
         None => return,
     };
     let mut socket = Some(socket);
-    let end = connected(&mut socket, wants, &shared, &mut stopped).await;
+    let (begin, tally) = (Instant::now(), Tally::default());
+    let end = connected(&mut socket, wants, &shared, &tally, &mut stopped).await;
+    // Nothing that a client has chosen is in it, so that no client can write lines of the log.
+    log::info!(
+        "connection client={} end={} requests={} request_bytes={} answer_bytes={} ms={}",
+        place.address,
+        end.as_ref().map_or("client_closed", |refusal| refusal.kind.name()),
+        tally.requests.value(),
+        tally.bytes_up.value(),
+        tally.bytes_down.value(),
+        begin.elapsed().as_millis()
+    );
     if let Some(refusal) = end {
         metrics.refused(refusal.kind);
-        log::info!("a connection of {} ended: {}", place.address, refusal.kind.name());
         if let Some(socket) = socket {
             relay::refuse(socket, &refusal).await;
         }
@@ -246,6 +256,7 @@ async fn connected(
     socket: &mut Option<Socket>,
     wants: Result<Address, Refusal>,
     shared: &Shared,
+    tally: &Tally,
     stopped: &mut Stopped,
 ) -> Option<Refusal> {
     let Shared { options, rules, metrics, .. } = shared;
@@ -266,7 +277,7 @@ async fn connected(
     };
     // As above.
     let _ = broker.set_nodelay(true);
-    relay::relay(socket, broker, Gate::new(Arc::clone(rules)), options, metrics, stopped).await
+    relay::relay(socket, broker, Gate::new(Arc::clone(rules)), options, metrics, tally, stopped).await
 }
 
 /// Answers every request with the metrics, one at a time.

@@ -1,7 +1,7 @@
 //! Who is let in, how many, and for how long.
-use crate::page::{API_VERSIONS, PATIENCE, Page, Stage, eventually, request};
+use crate::page::{API_VERSIONS, PATIENCE, Page, Stage, eventually, header, request};
 use kurier_bridge::{Kind, Options, Server, Topics};
-use kurier_broker::codec::object;
+use kurier_broker::codec::{frame, object};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
@@ -168,15 +168,37 @@ fn a_broker_that_talks_nonsense_ends_its_connection_only() {
 }
 
 #[test]
-fn metrics_count_what_was_refused() {
-    let stage = Stage::new(|options| options.metrics = Some("127.0.0.1:0".parse().unwrap()));
+fn metrics_count_what_passed_and_what_was_refused() {
+    let stage = Stage::new(|options| {
+        options.metrics = Some("127.0.0.1:0".parse().unwrap());
+        options.max_requests_per_second = 3;
+    });
     let mut page = Page::open(&stage.bridge, "/nowhere/1", &[]).unwrap();
     assert_eq!(page.refusal(), 4404);
+    drop(page);
+    eventually("its place is free", || stage.bridge.open() == 0);
+    let mut page = stage.page();
+    for _ in 0..4 {
+        page.ask(API_VERSIONS, 0, &object([]));
+    }
+    page.send(&frame(&header(API_VERSIONS, 99, 7)));
+    assert_eq!(page.answer().unwrap()[4..6], [0, 35], "the bridge's own answer");
     let mut reader = TcpStream::connect(stage.bridge.metrics_address().unwrap()).unwrap();
     reader.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     let mut text = String::new();
     reader.read_to_string(&mut text).unwrap();
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
-    assert!(text.contains("kurier_bridge_refusals_total{reason=\"unknown_broker\"} 1\n"), "{text}");
-    assert!(text.contains("kurier_bridge_connections_total 1\n"), "{text}");
+    let has = |line: &str| text.lines().any(|found| found == line);
+    for line in [
+        "kurier_bridge_refusals_total{reason=\"unknown_broker\"} 1",
+        "kurier_bridge_refusals_total{reason=\"forbidden\"} 0",
+        "kurier_bridge_connections_total 2",
+        "kurier_bridge_open 1",
+        "kurier_bridge_requests_total 5",
+        "kurier_bridge_throttled_total 2",
+        "kurier_bridge_request_bytes_total 72",
+    ] {
+        assert!(has(line), "{line} in {text}");
+    }
+    assert!(!has("kurier_bridge_answer_bytes_total 0"), "{text}");
 }

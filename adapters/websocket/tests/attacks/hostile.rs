@@ -27,6 +27,33 @@ fn no_api_but_a_producers_passes_with_any_body() {
 }
 
 #[test]
+fn what_others_may_ask_does_not_pass_though_it_is_right() {
+    let stage = Stage::new(|_| ());
+    // Bodies by Kafka's schemas, each about the allowed topic, and one that a broker would do.
+    let requests: [(i16, i16, &[u8]); 7] = [
+        (1, 4, b"\xff\xff\xff\xff\0\0\0\0\0\0\0\x01\0\0\0\x01\0\0\0\0\x01\0\x06clicks\0\0\0\0"), // Fetch
+        (2, 1, b"\xff\xff\xff\xff\0\0\0\x01\0\x06clicks\0\0\0\0"), // ListOffsets
+        (19, 1, b"\0\0\0\x01\0\x08clicks-x\0\0\0\x01\0\x01\0\0\0\0\0\0\0\0\0\0\0\x09\0"), // CreateTopics
+        (20, 1, b"\0\0\0\x01\0\x06clicks\0\0\0\x09"),              // DeleteTopics
+        (21, 0, b"\0\0\0\0\0\0\0\x09"),                            // DeleteRecords
+        (24, 0, b"\0\x01t\0\0\0\0\0\0\0\x01\0\0\0\0\0\0"),         // AddPartitionsToTxn
+        (32, 1, b"\0\0\0\x01\x02\0\x06clicks\xff\xff\xff\xff\0"),  // DescribeConfigs
+    ];
+    for (key, version, body) in requests {
+        let mut page = stage.page();
+        // The first request of a connection, and one behind another that passes.
+        page.send(&codec::frame(&[header(key, version, 1), body.to_vec()].concat()));
+        assert_eq!(page.refusal(), 4403, "{key}");
+        let mut page = stage.page();
+        page.ask(API_VERSIONS, 0, &object([]));
+        page.send(&codec::frame(&[header(key, version, 1), body.to_vec()].concat()));
+        assert_eq!(page.refusal(), 4403, "{key}");
+    }
+    assert!(stage.heard().iter().all(|(key, ..)| *key == API_VERSIONS), "{:?}", stage.heard());
+    assert_eq!(stage.broker.with(|cluster| cluster.topics().count()), 2);
+}
+
+#[test]
 fn a_producers_requests_in_other_versions_or_with_garbage_do_not_pass() {
     let stage = Stage::new(|_| ());
     let others = [

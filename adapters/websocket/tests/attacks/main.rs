@@ -3,7 +3,9 @@
 mod page;
 
 mod entry;
+mod flow;
 mod hostile;
+mod logs;
 mod passing;
 mod sasl;
 mod stopping;
