@@ -3,8 +3,12 @@ use crate::args;
 use crate::exit::{Error, Status};
 use crate::{setup, signals, talk};
 use kurier_bridge::{Options, Server, StartError, TlsFiles, Topics};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::sync::mpsc;
 use std::time::Duration;
+
+/// Open files that are no connections, and those of clients that are turned away.
+const OTHER_FILES: u64 = 128;
 
 /// What the run waits for.
 enum Event {
@@ -25,6 +29,7 @@ pub(crate) fn run(args: &args::Bridge) -> Result<Status, Error> {
     // Below, nobody listens any more to what is sent: the run is over.
     let (ended, hung_up) = (told.clone(), told.clone());
     signals::watch(move || drop(told.send(Event::Over))).map_err(unwatched)?;
+    make_room(args.max_connections);
     let server = Server::start(options(args)?).map_err(|error| match error {
         StartError::Io(error) => Error::usage(format!("--listen {}: {error}", args.listen)),
         error => Error::usage(error),
@@ -50,6 +55,25 @@ pub(crate) fn run(args: &args::Bridge) -> Result<Status, Error> {
     });
     while let Ok(Event::Hangup) = events.recv() {}
     Ok(Status::Interrupted)
+}
+
+/// Lets the process have the files that so many connections take, each one to a client and one to a broker: many systems
+/// begin with 1024. Says so if it may not have them.
+fn make_room(connections: usize) {
+    let wanted = u64::try_from(connections).unwrap_or(u64::MAX).saturating_mul(2).saturating_add(OTHER_FILES);
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
+    let is_raised = setrlimit(Resource::Nofile, Rlimit { current, ..limit }).is_ok();
+    if !is_raised || current < Some(wanted) {
+        let files = getrlimit(Resource::Nofile).current.unwrap_or(wanted);
+        let enough = files.saturating_sub(OTHER_FILES) / 2;
+        log::warn!(
+            "the system allows {files} open files, enough for {enough} of --max-connections {connections}; raise it with `ulimit -Hn`"
+        );
+    }
 }
 
 fn options(args: &args::Bridge) -> Result<Options, Error> {

@@ -3,9 +3,10 @@
 mod common;
 
 use common::{Folder, broker, kurier};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 #[test]
 fn it_says_where_it_listens_and_ends_with_130_when_it_is_told_to() {
@@ -93,4 +94,46 @@ fn with_a_certificate_it_speaks_wss_and_reads_it_anew_on_sighup() {
     assert!(error.contains("no PRIVATE KEY") && error.contains("stays as it was"), "{error}");
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+/// A bridge that a shell starts after it has said this to the system.
+fn limited(limit: &str, bootstrap: &str) -> (Child, String) {
+    let words = format!("ulimit {limit} && exec \"$0\" \"$@\"");
+    let mut child = Command::new("sh")
+        .args(["-c", &words, env!("CARGO_BIN_EXE_kurier")])
+        .args(["bridge", "-b", bootstrap, "--allow-topic", "t*", "--listen", "127.0.0.1:0"])
+        .args(["--max-connections", "1000", "--max-connections-per-client", "1000"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let said = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    let address = said.strip_prefix("listening on ws://").unwrap().to_owned();
+    (child, address)
+}
+
+#[test]
+fn it_takes_the_open_files_that_its_connections_need_or_says_that_it_may_not() {
+    let server = broker(1);
+    let (mut child, address) = limited("-Sn 100", &server.bootstrap());
+    let crowd: Vec<_> = (0..150).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    let mut late = TcpStream::connect(&address).unwrap();
+    late.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    write!(
+        late,
+        "GET /{} HTTP/1.1\r\nHost: b\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+        server.bootstrap().replace(':', "/")
+    )
+    .unwrap();
+    let answer = late.read(&mut [0; 12]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(answer.unwrap(), 12, "served beside {} others", crowd.len());
+
+    let (mut child, _) = limited("-n 200", &server.bootstrap());
+    let said = BufReader::new(child.stderr.take().unwrap()).lines().next().unwrap().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(said.contains("200 open files, enough for 36 of --max-connections 1000"), "{said}");
 }

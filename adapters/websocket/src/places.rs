@@ -1,6 +1,6 @@
 //! Places among the connections: so many in all, so many of one address.
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Connections above a limit that are told so; more are closed without a word.
@@ -40,6 +40,7 @@ impl Places {
 
     /// A place, and whether it is one to be served on. `None`: not even one to be turned away on.
     pub(crate) fn take(self: &Arc<Self>, address: IpAddr) -> Option<(Place, bool)> {
+        let address = client(address);
         let mut clients = self.clients();
         let all: usize = clients.values().sum();
         let own = clients.get(&address).copied().unwrap_or(0);
@@ -52,6 +53,17 @@ impl Places {
         }
         clients.insert(address, own + 1);
         Some((Place { places: Arc::clone(self), address }, served))
+    }
+}
+
+/// Whom an address counts for: one network of IPv6 is one client, who has 2^64 addresses in it.
+fn client(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) if !address.is_loopback() => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::from([a, b, c, d, 0, 0, 0, 0]).into()
+        }
+        address => address,
     }
 }
 
@@ -82,6 +94,21 @@ mod tests {
         drop(taken);
         assert_eq!(places.taken(), 0);
         assert!(places.clients().is_empty());
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_client_and_so_is_an_ipv4_address_in_either_form() {
+        let places = Arc::new(Places::new(1_000, 1));
+        let is_served = |address: &str| {
+            let place = places.take(address.parse().unwrap());
+            place.map(|(place, served)| (std::mem::forget(place), served).1)
+        };
+        for first in ["2001:db8:1:2::1", "2001:db8:1:3::1", "10.0.0.1", "::1"] {
+            assert_eq!(is_served(first), Some(true), "{first}");
+        }
+        for again in ["2001:db8:1:2:3:4:5:6", "::ffff:10.0.0.1", "::1"] {
+            assert_eq!(is_served(again), Some(false), "{again}");
+        }
     }
 
     #[test]

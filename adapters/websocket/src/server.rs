@@ -283,7 +283,11 @@ async fn connected(
 /// Answers every request with the metrics, one at a time.
 async fn serve_metrics(listener: TcpListener, shared: Arc<Shared>) {
     loop {
-        let Ok((mut stream, _)) = listener.accept().await else { continue };
+        let Ok((mut stream, _)) = listener.accept().await else {
+            // Out of descriptors, most often.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
         let text = shared.metrics.text(shared.places.taken());
         let answer = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
