@@ -1,5 +1,7 @@
 // The same package in Node: bad input, which needs no page, and a run against the bridge.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { test } from "node:test";
 import { WebSocket, WebSocketServer } from "ws";
 import init from "../../wasm/generated/kurier_wasm.js";
@@ -46,6 +48,7 @@ test("an option that is wrong is named, with the nearest known one", async () =>
     [{ bootstrap: "b" }, /must be HOST:PORT/],
     [{ bootstrap: "b:0" }, /must be HOST:PORT/],
     [{ bootstrap: "b:9092,c:99999" }, /c:99999/],
+    [{ bufferMemory: 2 ** 31 }, /`bufferMemory` must be at most 1073741824/],
     [{ token: "a b" }, /`token`/],
     [{ WebSocket: 5 }, /no WebSocket here/],
   ];
@@ -68,6 +71,16 @@ test("a record that cannot be sent as it is, is refused and never changed", asyn
     [["t", "a\ud800b"], /lone surrogate/],
     [["t", "\udc00"], /lone surrogate/],
     [["t", gone], /transferred away/],
+    [["t", gone.buffer], /transferred away/],
+    [["t", "x", { key: gone }], /key is a buffer that was transferred away/],
+    [["t", "x", { key: "\ud800" }], /key has a lone surrogate/],
+    [["t", "x", { headers: [["\udfff", "v"]] }], /name has a lone surrogate/],
+    [["t", "x", { headers: { a: "\ud83d" } }], /header `a` has a lone surrogate/],
+    [["\ud800", "x"], /letters, digits/],
+    [["t", 5n], /not bigint/],
+    [["t", Symbol("s")], /not symbol/],
+    [["t", "x", { partition: Symbol("s") }], /not Symbol\(s\)/],
+    [["t", "x", { get key() { throw new TypeError("a getter of yours"); } }], /a getter of yours/],
     [["t", "x", { key: 5 }], /key must be/],
     [["t", "x", { kye: "k" }], /unknown option `kye`/],
     [["t", "x", null], /must be an object/],
@@ -92,6 +105,53 @@ test("a record that cannot be sent as it is, is refused and never changed", asyn
   assert.equal((await error(producer.send("t", "x"))).code, "PRODUCER_CLOSED");
   await producer.close();
   await producer.flush();
+});
+
+test("huge values are refused before they are copied", async () => {
+  const producer = await KafkaProducer.connect(GOOD);
+  const { memory } = await init();
+  const before = memory.buffer.byteLength;
+  const huge = new Uint8Array(600 << 20);
+  const text = "x".repeat(300 << 20);
+  const many = new Array(2_000_000).fill(["n", ""]);
+  for (const call of [["t", huge], ["t", huge.buffer], ["t", text], ["t", "x", { key: huge }], ["t", "x", { headers: { a: text } }], ["t", "x", { headers: many }]]) {
+    const found = await error(producer.send(...call));
+    assert.equal(found.code, "RECORD_TOO_LARGE");
+    assert.match(found.message, /`maxRequestSize` is 1048576/);
+  }
+  assert.equal((await error(producer.send(text, "x"))).code, "INVALID_TOPIC_EXCEPTION");
+  assert.equal(memory.buffer.byteLength, before);
+  await producer.close({ timeoutMs: 0 });
+});
+
+test("times that a timer cannot count are as long as it can", { timeout: 60_000 }, async (t) => {
+  const said = [];
+  const listen = (warning) => said.push(String(warning));
+  process.on("warning", listen);
+  t.after(() => process.off("warning", listen));
+  const kafka = await cluster(t);
+  const { address } = await bridge(t, kafka);
+  const long = 2 ** 32 - 1;
+  const options = { bridge: `ws://${address}`, bootstrap: kafka.bootstrap, metadataMaxAgeMs: long, maxBlockMs: 2 ** 40 };
+  const producer = await KafkaProducer.connect({ ...GOOD, ...options });
+  const sent = producer.send(kafka.topic, "x", { headers: new Map([["a", "b"]]) });
+  for (const timeoutMs of [-1, NaN, "5", null]) assert.equal((await error(producer.close({ timeoutMs }))).code, "INVALID_OPTION");
+  await producer.close({ timeoutMs: Infinity });
+  assert.equal((await sent).topic, kafka.topic, "it was waited for");
+  assert.equal((await log(kafka))[0].headers, "a=b");
+  assert.deepEqual(said, []);
+});
+
+test("a page of https:// is told that a bridge of ws:// will not do", async (t) => {
+  globalThis.location = new URL("https://shop.example/");
+  t.after(() => delete globalThis.location);
+  const found = await error(KafkaProducer.connect({ ...GOOD, bridge: "ws://edge.example" }));
+  assert.equal(found.code, "INVALID_OPTION");
+  assert.match(found.message, /mixed content/);
+  for (const bridge of ["wss://edge.example", "ws://localhost:9091", "ws://[::1]:9091"]) {
+    const producer = await KafkaProducer.connect({ ...GOOD, bridge });
+    await producer.close({ timeoutMs: 0 });
+  }
 });
 
 test("a record larger than a request is refused, one nearly as large passes", { timeout: 60_000 }, async (t) => {
@@ -135,6 +195,13 @@ test("a flush has also those go at once that wait for metadata", { timeout: 60_0
   await producer.close();
 });
 
+/** A producer that ends with the test, however that does. */
+async function producing(t, options) {
+  const producer = await KafkaProducer.connect({ ...GOOD, ...options });
+  t.after(() => producer.close({ timeoutMs: 1 }));
+  return producer;
+}
+
 /** A bridge of a test's own; its address. */
 async function fake(t, answer) {
   const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
@@ -170,4 +237,66 @@ test("a bridge that answers with what is not Kafka's is told of, and left", { ti
   assert.match(found.message, /b:9092: what came is no answer of a Kafka broker/);
   const text = await fake(t, (socket) => socket.on("message", () => socket.send("hello")));
   assert.match((await firstNews({ bridge: text })).message, /b:9092: the bridge has sent text/);
+});
+
+test("whatever comes instead of answers, each record has its outcome", { timeout: 60_000 }, async (t) => {
+  let seed = 1;
+  const random = (below) => {
+    seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+    return (seed >>> 8) % below;
+  };
+  let answers = 0;
+  const chaos = await fake(t, (socket) => {
+    socket.on("error", () => {});
+    socket.on("message", (request) => {
+      answers++;
+      const size = [0, 1, 4, 8, 30, 5000][random(6)];
+      const answer = Buffer.from(Array.from({ length: size }, () => random(256)));
+      // Half of them begin as an answer to this request does.
+      if (size >= 8 && random(2)) {
+        answer.writeInt32BE(size - 4);
+        request.copy(answer, 4, 8, 12);
+      }
+      socket.send(answer);
+      if (random(4) === 0) socket.close(random(2) ? 4502 : 1000);
+    });
+  });
+  const options = { bridge: chaos, maxBlockMs: 300, requestTimeoutMs: 50, reconnectBackoffMs: 1, reconnectBackoffMaxMs: 2 };
+  for (let n = 0; n < 8; n++) {
+    const producer = await producing(t, options);
+    const found = await Promise.all(["t", "u"].map((topic) => error(producer.send(topic, "x"))));
+    found.forEach(({ code }) => assert.equal(code, "NO_METADATA"));
+    await producer.close({ timeoutMs: 1 });
+  }
+  assert.ok(answers >= 20, `${answers}`);
+});
+
+test("a broker that is gone, or is none, is in the error's sentence", { timeout: 60_000 }, async (t) => {
+  const none = createServer((socket) => socket.on("error", () => {}).on("data", () => socket.write("HTTP/1.1 400 Bad Request\r\n\r\n"))).listen(0, "127.0.0.1");
+  await once(none, "listening");
+  t.after(() => none.close());
+  const attempt = async (bootstrap) => {
+    const { address } = await bridge(t, { bootstrap });
+    const producer = await producing(t, { bridge: `ws://${address}`, bootstrap, maxBlockMs: 1500 });
+    const found = await error(producer.send("clicks", "x"));
+    assert.deepEqual([found.code, found.retriable], ["NO_METADATA", true]);
+    await producer.close({ timeoutMs: 1 });
+    return found.message;
+  };
+  assert.match(await attempt("127.0.0.1:9"), /\(127\.0\.0\.1:9: .+ \(4503\)\)/);
+  assert.match(await attempt(`127.0.0.1:${none.address().port}`), /\(4502\)\)/);
+});
+
+test("a bridge with no room for one more is in the error's sentence", { timeout: 60_000 }, async (t) => {
+  const kafka = await cluster(t);
+  const { address } = await bridge(t, kafka, "--max-connections-per-client", "1");
+  const options = { bridge: `ws://${address}`, bootstrap: kafka.bootstrap, maxBlockMs: 800 };
+  const first = await producing(t, options);
+  await first.send(kafka.topic, "x");
+  const second = await producing(t, options);
+  const found = await error(second.send(kafka.topic, "y"));
+  assert.match(found.message, /\(4429\)\)/);
+  await first.close();
+  assert.equal((await second.send(kafka.topic, "y")).topic, kafka.topic, "there is room now");
+  await second.close();
 });

@@ -183,6 +183,19 @@ test("a page without the right token is told so", LIMIT, async (t) => {
   assert.equal(await page.evaluate(attempt, [right, kafka.topic]), 0);
 });
 
+test("a page of an origin that may not is told so", LIMIT, async (t) => {
+  const kafka = await cluster(t);
+  const { address } = await bridge(t, kafka, "--allow-origin", "https://shop.example");
+  const page = await open(t, { mayGrumble: true });
+  const found = await page.evaluate(async ([options, topic]) => {
+    const producer = await kurier.KafkaProducer.connect(options);
+    const { code, message, outcome, retriable } = await producer.send(topic, "x").catch((error) => error);
+    return { code, message, outcome, retriable };
+  }, [{ bridge: `ws://${address}`, bootstrap: kafka.bootstrap }, kafka.topic]);
+  assert.deepEqual([found.code, found.outcome, found.retriable], ["BRIDGE_FORBIDDEN", "not-written", false]);
+  assert.match(found.message, /origin/);
+});
+
 test("a bridge that is not there is in the error's sentence", LIMIT, async (t) => {
   const page = await open(t, { mayGrumble: true });
   const options = { bridge: "ws://127.0.0.1:9", bootstrap: "b:9092", maxBlockMs: 1500 };

@@ -1,8 +1,8 @@
 /** Bytes of a key or value. Strings are UTF-8. `null` is Kafka's null: a value of it is a tombstone. */
 export type Bytes = string | ArrayBuffer | ArrayBufferView | null;
 
-/** Names may repeat and keep their order in the form of pairs. */
-export type Headers = Readonly<Record<string, Bytes>> | ReadonlyArray<readonly [name: string, value: Bytes]>;
+/** Names may repeat and keep their order in the form of pairs: an array of them, a `Map`, and whatever else gives them. */
+export type Headers = Readonly<Record<string, Bytes>> | Iterable<readonly [name: string, value: Bytes]>;
 
 export interface ConnectOptions {
   /**
@@ -28,7 +28,7 @@ export interface ConnectOptions {
   lingerMs?: number;
   /** Bytes of a batch. Default 16384. */
   batchSize?: number;
-  /** Bytes of all batches. Default 33554432. */
+  /** Bytes of all batches, at most 1 GiB. Default 33554432. */
   bufferMemory?: number;
   /** Bytes of a request, and of a record. Default 1048576. */
   maxRequestSize?: number;
@@ -129,7 +129,7 @@ export declare class KafkaProducer extends EventTarget {
   send(topic: string, value: Bytes, options?: SendOptions): Promise<RecordMetadata>;
   /** Resolves when everything sent so far has its outcome. Never rejects. */
   flush(): Promise<void>;
-  /** Waits for what is under way, `timeoutMs` (default 30000) at most, and closes. Never rejects. */
+  /** Waits for what is under way, `timeoutMs` (default 30000) at most, and closes. Rejects only where `timeoutMs` is no such number. */
   close(options?: { timeoutMs?: number }): Promise<void>;
   metrics(): Metrics;
   addEventListener(

@@ -1,6 +1,6 @@
 // A Kafka producer for pages, workers and Node: the core in WebAssembly, driven by socket events and one timer.
 import { KurierError, failure, misuse, thrown } from "./errors.js";
-import { check } from "./options.js";
+import { check, invalid } from "./options.js";
 import { Page } from "./page.js";
 import { record } from "./record.js";
 import init, { Core } from "../generated/kurier_wasm.js";
@@ -11,6 +11,8 @@ export { KurierError };
 const PASSES = 16;
 /** How soon to look at a socket again that took no more, in ms. */
 const BLOCKED_MS = 10;
+/** A timer of more ms goes off at once. */
+const LONGEST_MS = 0x7fffffff;
 const NOT_READY = -1;
 const METRICS = [
   "records", "batches", "requests", "bytes", "retries", "errors", "connectionsOpened", "connectionsClosed",
@@ -52,6 +54,7 @@ export class KafkaProducer extends EventTarget {
   #core;
   #page;
   #maxBlockMs;
+  #maxRequestSize;
   #topics = new Map();
   /** Records that wait for metadata or memory, by topic, in order. */
   #waiting = new Map();
@@ -77,6 +80,7 @@ export class KafkaProducer extends EventTarget {
     super();
     if (!(checked?.numbers instanceof Float64Array)) throw misuse("use `await KafkaProducer.connect(options)`");
     this.#maxBlockMs = checked.maxBlockMs;
+    this.#maxRequestSize = checked.maxRequestSize;
     this.#page = new Page(checked, () => this.#schedule(), (news) => this.#news(news));
     try {
       this.#core = new Core(this.#page, checked.servers, checked.clientId, checked.numbers);
@@ -109,7 +113,7 @@ export class KafkaProducer extends EventTarget {
     };
     try {
       if (this.#isClosing) throw this.#refusal ?? failure("PRODUCER_CLOSED", "the producer is closed");
-      Object.assign(entry, record(value, options));
+      Object.assign(entry, record(value, options, this.#maxRequestSize));
       entry.handle = this.#handle(topic);
       const line = this.#waiting.get(entry.handle);
       // Behind those that wait, so that the order stays.
@@ -128,6 +132,7 @@ export class KafkaProducer extends EventTarget {
     let handle = this.#topics.get(topic);
     if (handle === undefined) {
       if (typeof topic !== "string") throw misuse("topic must be a string");
+      if (topic.length > 249) throw failure("INVALID_TOPIC_EXCEPTION", "a topic's name has at most 249 characters");
       try {
         handle = this.#core.topic(topic, performance.now());
       } catch (error) {
@@ -201,7 +206,7 @@ export class KafkaProducer extends EventTarget {
       wait = Math.min(wait, Math.max(1, soonest), this.#page.isBlocked ? BLOCKED_MS : Infinity);
     }
     clearTimeout(this.#timer);
-    this.#timer = wait === Infinity ? undefined : setTimeout(() => this.#poll(), wait);
+    this.#timer = wait === Infinity ? undefined : setTimeout(() => this.#poll(), Math.min(wait, LONGEST_MS));
     if (this.#flushes.length > 0) {
       this.#flushes = this.#flushes.filter(({ mark, resolve }) => {
         const over = this.#core.is_flushed(mark);
@@ -235,7 +240,8 @@ export class KafkaProducer extends EventTarget {
   }
 
   /** Takes no further records, waits for those that are under way, and closes the connections. */
-  close({ timeoutMs = 30_000 } = {}) {
+  async close({ timeoutMs = 30_000 } = {}) {
+    if (typeof timeoutMs !== "number" || !(timeoutMs >= 0)) throw invalid("`timeoutMs` must be a number of ms");
     this.#closed ??= this.#end(timeoutMs);
     return this.#closed;
   }
@@ -243,7 +249,7 @@ export class KafkaProducer extends EventTarget {
   async #end(timeoutMs) {
     this.#isClosing = true;
     let timer;
-    const late = new Promise((resolve) => (timer = setTimeout(resolve, timeoutMs)));
+    const late = new Promise((resolve) => (timer = setTimeout(resolve, Math.min(timeoutMs, LONGEST_MS))));
     await Promise.race([this.flush(), late]);
     clearTimeout(timer);
     this.#abort(failure("PRODUCER_CLOSED", "the producer was closed before the record could be sent"));

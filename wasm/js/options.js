@@ -9,9 +9,11 @@ const NUMBERS = [
 ];
 const OTHERS = ["bridge", "bootstrap", "token", "clientId", "maxBlockMs", "wasm", "WebSocket"];
 const KNOWN = [...OTHERS, ...NUMBERS];
+/** A module has 4 GB at most, and must find a record's place in it. */
+const MOST_MEMORY = 2 ** 30;
 const TOKEN = /^[A-Za-z0-9!#$%&'*+\-.^_`|~]+$/;
 
-function invalid(message) {
+export function invalid(message) {
   return new KurierError("INVALID_OPTION", message);
 }
 
@@ -105,12 +107,14 @@ export function check(options) {
   if (typeof Socket !== "function") {
     throw invalid("there is no WebSocket here: give one as option `WebSocket` (Node before 22: the one of package `ws`)");
   }
+  if (options.bufferMemory > MOST_MEMORY) throw invalid(`\`bufferMemory\` must be at most ${MOST_MEMORY}`);
   const numbers = NUMBERS.map((name) => (options[name] === undefined ? -1 : integer(name, options[name])));
   // For jitter and the choice of partitions: it need not be secret, only another one in each page.
   const seed = Math.floor(Math.random() * 2 ** 32);
   return {
     bridge, token, clientId, wasm, Socket,
     servers: servers.map((text) => server(String(text))).join("\n"),
+    maxRequestSize: options.maxRequestSize ?? 1 << 20,
     maxBlockMs: integer("maxBlockMs", maxBlockMs),
     numbers: Float64Array.from([...numbers, seed]),
   };

@@ -114,7 +114,9 @@ export class Page {
 
   room(link) {
     const own = this.links[link];
-    if (own === undefined || own.end || own.socket.readyState !== 1) return ENDED;
+    if (own === undefined || own.end) return ENDED;
+    // It is closing: the event that is due says why.
+    if (own.socket.readyState !== 1) return 0;
     const room = HIGH_WATER - own.socket.bufferedAmount;
     if (room > 0) return room;
     this.isBlocked = true;

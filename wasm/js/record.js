@@ -1,19 +1,26 @@
 // A record as JavaScript gives it, made into bytes. What cannot be sent as it is, is refused and never changed.
-import { misuse } from "./errors.js";
+import { failure, misuse } from "./errors.js";
 
 const encoder = new TextEncoder();
 // A half of a character that UTF-16 writes in two: TextEncoder would put another character in its place.
 const LONE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
 
-function text(value, what) {
+/** Told before anything is copied: a module's memory that has grown never shrinks. */
+function fits(length, what, max) {
+  if (length <= max) return;
+  throw failure("RECORD_TOO_LARGE", `${what} has ${Math.floor(length)} bytes or more, \`maxRequestSize\` is ${max}`);
+}
+
+function text(value, what, max) {
+  fits(value.length, what, max);
   if (LONE.test(value)) throw misuse(`${what} has a lone surrogate, which UTF-8 cannot say`);
   return encoder.encode(value);
 }
 
 /** Bytes of a string, buffer or view; null is Kafka's null. */
-export function bytes(value, what) {
+export function bytes(value, what, max) {
   if (value === null || value === undefined) return undefined;
-  if (typeof value === "string") return text(value, what);
+  if (typeof value === "string") return text(value, what, max);
   const isView = ArrayBuffer.isView(value);
   if (isView || value instanceof ArrayBuffer || Object.prototype.toString.call(value) === "[object ArrayBuffer]") {
     try {
@@ -31,17 +38,18 @@ export function bytes(value, what) {
 const NONE = new Uint8Array(0);
 
 /** Headers in the form that src/producer.rs reads. */
-export function headersOf(headers) {
+export function headersOf(headers, max) {
   if (headers === null || headers === undefined) return NONE;
-  if (typeof headers !== "object") throw misuse("headers must be an object, or an array of [name, value]");
-  const pairs = Array.isArray(headers) ? headers : Object.entries(headers);
+  if (typeof headers !== "object") throw misuse("headers must be an object, or a list of [name, value]");
+  // A `Map` has no entries that `Object` sees.
+  const pairs = Symbol.iterator in headers ? headers : Object.entries(headers);
   const parts = [];
   let size = 0;
   for (const pair of pairs) {
     if (!Array.isArray(pair) || pair.length !== 2 || typeof pair[0] !== "string") {
       throw misuse("a header must be [name, value], with a string for its name");
     }
-    for (const part of [text(pair[0], "a header's name"), bytes(pair[1], `header \`${pair[0]}\``)]) {
+    for (const part of [text(pair[0], "a header's name", max), bytes(pair[1], `header \`${pair[0]}\``, max)]) {
       parts.push(part);
       size += 4 + (part?.length ?? 0);
     }
@@ -64,7 +72,7 @@ export function headersOf(headers) {
 const OPTIONS = ["key", "partition", "headers", "timestamp"];
 
 /** All of a record but its topic. */
-export function record(value, options) {
+export function record(value, options, max) {
   if (value === undefined) throw misuse("a record needs a value; null is a tombstone");
   if (typeof options !== "object" || options === null) throw misuse("the record's options must be an object");
   const wrong = Object.keys(options).find((name) => !OPTIONS.includes(name));
@@ -75,5 +83,8 @@ export function record(value, options) {
   }
   const time = timestamp instanceof Date ? timestamp.getTime() : timestamp;
   if (!Number.isSafeInteger(time) || time < 0) throw misuse("timestamp must be a Date or milliseconds since 1970");
-  return { value: bytes(value, "value"), key: bytes(key, "key"), headers: headersOf(headers), partition, timestamp: time };
+  const made = { value: bytes(value, "value", max), key: bytes(key, "key", max), headers: headersOf(headers, max) };
+  // Of four bytes for each length here, one is sent at least.
+  fits((made.value?.length ?? 0) + (made.key?.length ?? 0) + made.headers.length / 4, "the record", max);
+  return { ...made, partition, timestamp: time };
 }

@@ -154,15 +154,16 @@ impl Core {
         let now = instant(now_ms);
         let mut net = Sockets { page: &self.page, message: &mut self.message, has_closed: false };
         self.sender.poll_receive(now, &mut net, &mut self.window);
-        if net.has_closed
-            && let Some((trouble, server)) = self.sender.trouble()
-        {
-            self.page.trouble(place_of(trouble.kind), server.host, server.port);
-        }
+        let has_closed = net.has_closed;
         self.complete();
         self.sender.exchange(&mut self.append, now);
         let mut net = Sockets { page: &self.page, message: &mut self.message, has_closed: false };
         let wake = self.sender.poll_send(now, &mut net);
+        if (has_closed || net.has_closed)
+            && let Some((trouble, server)) = self.sender.trouble()
+        {
+            self.page.trouble(place_of(trouble.kind), server.host, server.port);
+        }
         let ended = self.complete();
         match wake {
             _ if ended => 0.0,
