@@ -25,7 +25,7 @@ export async function kurier(t, ...words) {
     let said = "";
     child.stdout.on("data", (data) => {
       said += data;
-      const found = /listening on (?:ws:\/\/)?(\S+)/.exec(said);
+      const found = /listening on (?:wss?:\/\/)?(\S+)/.exec(said);
       if (found) resolve(found[1]);
     });
     child.once("exit", (code) => reject(new Error(`kurier ${words[0]} ended with ${code}: ${said}`)));

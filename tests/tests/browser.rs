@@ -32,6 +32,11 @@ fn the_same_package_in_node() {
 }
 
 #[test]
+fn the_same_package_through_wss() {
+    node("wss.test.mjs");
+}
+
+#[test]
 fn the_demo_page_in_chromium() {
     node("demo.test.mjs");
 }

@@ -92,6 +92,23 @@ fn who_is_slow_is_ended_and_who_is_idle_but_there_is_not() {
 }
 
 #[test]
+fn a_message_that_trickles_is_ended_though_something_always_comes() {
+    let stage = Stage::new(|options| options.idle_timeout = Duration::from_millis(600));
+    let mut page = stage.page();
+    let raw = page.0.get_mut();
+    // A binary frame of 1000 bytes, masked with zeros; then a byte now and then.
+    raw.write_all(&[0x82, 0xfe, 0x03, 0xe8, 0, 0, 0, 0]).unwrap();
+    let start = Instant::now();
+    while stage.bridge.refusals(Kind::Timeout) == 0 {
+        assert!(start.elapsed() < PATIENCE, "nobody ends it");
+        let _late = raw.write_all(&[0]);
+        std::thread::sleep(Duration::from_millis(40));
+    }
+    assert_eq!(page.refusal(), 4408);
+    assert_eq!(stage.heard(), []);
+}
+
+#[test]
 fn who_asks_too_often_is_read_later_and_others_are_not() {
     let stage = Stage::new(|options| options.max_requests_per_second = 5);
     let (mut eager, mut other) = (stage.page(), stage.page());
