@@ -26,6 +26,31 @@ async function site(t) {
   return String(said).trim();
 }
 
+/** Texts whose contrast with what is behind them is less than WCAG's 4.5, and what else people without a mouse or eyes stumble over. */
+function barriers() {
+  const rgb = (text) => text.match(/[\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [0.2126 * r, 0.7152 * g, 0.0722 * b].reduce((sum, part) => sum + part);
+  const linear = (color) => rgb(color).slice(0, 3).map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
+  const behind = (element) => {
+    const { backgroundColor } = getComputedStyle(element);
+    return rgb(backgroundColor)[3] === 0 ? behind(element.parentElement) : backgroundColor;
+  };
+  const found = [];
+  for (const element of document.body.querySelectorAll("*")) {
+    const hasText = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim() !== "");
+    if (!hasText) continue;
+    const [a, b] = [getComputedStyle(element).color, behind(element)].map((color) => light(linear(color)) + 0.05);
+    const contrast = Math.max(a, b) / Math.min(a, b);
+    if (contrast < 4.5) found.push(`${element.tagName} "${element.textContent.trim()}": ${contrast.toFixed(2)}`);
+  }
+  for (const element of document.querySelectorAll("canvas, section.charts, .table, section.status")) {
+    if (!element.getAttribute("aria-label")) found.push(`${element.tagName} has no name`);
+  }
+  // What speaks by itself every second would never be quiet.
+  if (document.querySelectorAll("output, [aria-live], [role=status]").length !== 1) found.push("one thing speaks by itself");
+  return found;
+}
+
 test("the demo streams, is cut, and loses nothing", { timeout: 120_000 }, async (t) => {
   const kafka = await cluster(t);
   const { address } = await bridge(t, kafka);
@@ -41,13 +66,21 @@ test("the demo streams, is cut, and loses nothing", { timeout: 120_000 }, async 
   await until("acknowledged", 100);
   await page.mouse.move(10, 10);
   await page.mouse.move(300, 300, { steps: 30 });
-  await page.click("#cut");
+  await page.focus("#cut");
+  await page.keyboard.press("Enter");
   await page.waitForSelector("#state.down");
+  assert.equal(await page.evaluate("document.activeElement.id"), "cut", "the keyboard's place is kept");
   const during = await number("acknowledged");
   await page.waitForSelector("#state.up", { timeout: 20_000 });
   await until("acknowledged", during + 150);
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    assert.deepEqual(await page.evaluate(barriers), [], colorScheme);
+  }
   if (pictures) {
     await mkdir(pictures, { recursive: true });
+    await page.evaluate("document.activeElement.blur()");
+    await page.waitForTimeout(4000);
     for (const [name, colorScheme, width] of [["light", "light", 1100], ["dark", "dark", 1100], ["phone", "light", 390]]) {
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize({ width, height: width > 500 ? 900 : 844 });

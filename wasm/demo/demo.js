@@ -20,21 +20,32 @@ class CutWebSocket extends WebSocket {
   }
 }
 
-/** One number for each of the last seconds, drawn as a line. */
+/** The next number above that is easy to read. */
+function round(value) {
+  const ten = 10 ** Math.floor(Math.log10(value));
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((n) => n * ten >= value) * ten;
+}
+
+/** One number for each of the last seconds, drawn as a line; seconds without a connection have another ground. */
 class Chart {
   values = [];
+  cuts = [];
   constructor(id) {
     this.canvas = at(id);
-    this.output = at(`${id}-now`);
+    this.now = at(`${id}-now`);
   }
-  push(value) {
+  push(value, wasCut) {
     this.values.push(value);
-    if (this.values.length > SECONDS) this.values.shift();
-    this.output.textContent = value === null ? "–" : value < 10 ? value.toFixed(1) : value.toFixed(0);
+    this.cuts.push(wasCut);
+    if (this.values.length > SECONDS) {
+      this.values.shift();
+      this.cuts.shift();
+    }
+    this.now.textContent = value === null ? "–" : value < 10 ? value.toFixed(1) : value.toFixed(0);
     this.draw();
   }
   draw() {
-    const { canvas, values } = this;
+    const { canvas, values, cuts } = this;
     const scale = devicePixelRatio || 1;
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
     canvas.width = width * scale;
@@ -42,40 +53,60 @@ class Chart {
     const pen = canvas.getContext("2d");
     pen.scale(scale, scale);
     const style = getComputedStyle(document.documentElement);
-    const top = Math.max(1, ...values) * 1.1;
-    const x = (n) => (n + SECONDS - values.length) * (width / (SECONDS - 1));
-    const y = (value) => height - 4 - (value / top) * (height - 18);
-    pen.strokeStyle = style.getPropertyValue("--line");
-    pen.fillStyle = style.getPropertyValue("--soft");
+    const color = (name) => style.getPropertyValue(name);
+    // It begins with a quarter of a minute, so that there is something to see.
+    const span = Math.min(SECONDS, Math.max(15, values.length));
+    const top = round(Math.max(1, ...values));
+    const base = height - 18;
+    const step = width / (span - 1);
+    const x = (n) => (n + span - values.length) * step;
+    const y = (value) => base - (value / top) * (base - 16);
+    pen.globalAlpha = 0.16;
+    pen.fillStyle = color("--bad");
+    cuts.forEach((wasCut, n) => wasCut && pen.fillRect(x(n) - step / 2, 0, step, base));
+    pen.globalAlpha = 1;
+    pen.strokeStyle = color("--line");
+    pen.fillStyle = color("--soft");
     pen.font = "11px system-ui, sans-serif";
     for (const part of [0, 0.5, 1]) {
-      const line = y((top / 1.1) * part);
+      const line = Math.round(y(top * part)) + 0.5;
       pen.beginPath();
       pen.moveTo(0, line);
       pen.lineTo(width, line);
       pen.stroke();
-      if (part > 0) pen.fillText(((top / 1.1) * part).toFixed(top < 20 ? 1 : 0), 2, line - 3);
+      if (part > 0) pen.fillText(String(top * part), 2, line - 3);
     }
-    pen.strokeStyle = style.getPropertyValue("--mark");
-    pen.lineWidth = 2;
-    pen.lineJoin = "round";
-    pen.beginPath();
-    let isDown = false;
+    pen.fillText(`${span} s ago`, 2, height - 4);
+    pen.textAlign = "right";
+    pen.fillText("now", width - 2, height - 4);
+    const line = new Path2D();
+    const ground = new Path2D();
+    let from = -1;
     values.forEach((value, n) => {
-      if (value === null) isDown = false;
-      else if (isDown) pen.lineTo(x(n), y(value));
-      else {
-        pen.moveTo(x(n), y(value));
-        isDown = true;
-      }
+      if (value === null) return void (from = -1);
+      if (from < 0) {
+        from = n;
+        line.moveTo(x(n), y(value));
+        ground.moveTo(x(n), base);
+      } else line.lineTo(x(n), y(value));
+      ground.lineTo(x(n), y(value));
+      if (n + 1 === values.length || values[n + 1] === null) ground.lineTo(x(n), base);
     });
-    pen.stroke();
+    pen.globalAlpha = 0.14;
+    pen.fillStyle = color("--mark");
+    pen.fill(ground);
+    pen.globalAlpha = 1;
+    pen.strokeStyle = color("--mark");
+    pen.lineWidth = 2;
+    pen.lineJoin = pen.lineCap = "round";
+    pen.stroke(line);
   }
 }
 
 const charts = { rate: new Chart("rate"), latency: new Chart("latency"), frames: new Chart("frames") };
 const counted = { sent: 0, acknowledged: 0, failed: 0, lost: 0 };
-let second = { acknowledged: 0, latencies: [], frame: 0 };
+const nothing = () => ({ acknowledged: 0, latencies: [], frame: 0, wasCut: false });
+let second = nothing();
 let isPaused = false;
 const rows = [];
 /** Of each partition, the offset of the record that was acknowledged last: a gap would be a loss or somebody else. */
@@ -110,14 +141,17 @@ function record(producer, kind, value) {
 
 function tick(producer) {
   const middle = second.latencies.sort((a, b) => a - b)[second.latencies.length >> 1];
-  charts.rate.push(second.acknowledged);
-  charts.latency.push(middle ?? null);
-  charts.frames.push(second.frame || null);
-  second = { acknowledged: 0, latencies: [], frame: 0 };
+  const wasCut = second.wasCut || at("state").className === "down";
+  charts.rate.push(second.acknowledged, wasCut);
+  charts.latency.push(middle ?? null, wasCut);
+  charts.frames.push(second.frame || null, wasCut);
+  second = nothing();
   at("acknowledged").textContent = counted.acknowledged.toLocaleString("en");
   at("underway").textContent = (counted.sent - counted.acknowledged - counted.failed).toLocaleString("en");
-  at("failed").textContent = counted.failed.toLocaleString("en");
-  at("lost").textContent = counted.lost.toLocaleString("en");
+  for (const name of ["failed", "lost"]) {
+    at(name).textContent = counted[name].toLocaleString("en");
+    at(name).className = counted[name] > 0 ? "some" : "none";
+  }
   at("retries").textContent = producer.metrics().retries.toLocaleString("en");
   at("records").replaceChildren(...rows.map((cells) => {
     const row = document.createElement("tr");
@@ -145,7 +179,9 @@ function watch(producer) {
     if (effectiveType !== undefined) record(producer, "network", { effectiveType, rtt, downlink });
   }, 1000);
   setInterval(() => tick(producer), 1000);
-  addEventListener("resize", () => Object.values(charts).forEach((chart) => chart.draw()));
+  const redraw = () => Object.values(charts).forEach((chart) => chart.draw());
+  addEventListener("resize", redraw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 }
 
 try {
@@ -157,15 +193,21 @@ try {
   });
   const [cut, pause] = [at("cut"), at("pause")];
   cut.disabled = pause.disabled = false;
+  // Not really disabled meanwhile, or the keyboard's place in the page were lost.
+  const cutting = (is) => {
+    isCut = is;
+    cut.setAttribute("aria-disabled", String(is));
+  };
   cut.addEventListener("click", () => {
-    isCut = cut.disabled = true;
+    if (isCut) return;
+    cutting(true);
+    second.wasCut = true;
     // 3000 and above are an application's own.
     open.forEach((socket) => socket.close(3000, "cut by the button"));
-    setTimeout(() => (isCut = cut.disabled = false), 3000);
+    setTimeout(() => cutting(false), 3000);
   });
   pause.addEventListener("click", () => {
     isPaused = !isPaused;
-    pause.setAttribute("aria-pressed", String(isPaused));
     pause.textContent = isPaused ? "Go on" : "Pause";
   });
   watch(producer);
