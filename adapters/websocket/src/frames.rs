@@ -7,6 +7,9 @@ use crate::refusal::{Kind, Refusal};
 /// Bytes of the size in front of a frame.
 const SIZE: usize = 4;
 
+/// Bytes that are kept for the next frame when there is none: a connection that was busy once is idle for long.
+const KEPT: usize = 64 * 1024;
+
 /// Collects one direction's frames. Holds at most one frame and the piece that was fed last.
 #[derive(Debug)]
 pub struct Frames {
@@ -29,11 +32,16 @@ impl Frames {
         self.bytes.extend_from_slice(piece);
     }
 
-    /// The next whole frame, without its size field.
+    /// The next whole frame, without its size field. Ask until there is none: then memory is given back.
     ///
     /// # Errors
     /// Its size is negative or more than allowed: the stream is of no use any more.
     pub fn next_frame(&mut self) -> Result<Option<&[u8]>, Refusal> {
+        if !self.is_amid() {
+            self.bytes.clear();
+            self.bytes.shrink_to(KEPT);
+            self.at = 0;
+        }
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let Some((size, rest)) = rest.split_first_chunk::<SIZE>() else { return Ok(None) };
         let size = i32::from_be_bytes(*size);
@@ -90,6 +98,19 @@ mod tests {
             frames.feed(&size.to_be_bytes());
             assert_eq!(frames.next_frame().unwrap_err().kind, kind);
         }
+    }
+
+    #[test]
+    fn a_large_frame_leaves_no_large_memory_behind() {
+        let mut frames = Frames::new(1 << 20);
+        let frame = [&(1_000_000_i32).to_be_bytes()[..], &vec![7; 1_000_000]].concat();
+        for piece in frame.chunks(50_000) {
+            frames.feed(piece);
+        }
+        assert_eq!(frames.next_frame().unwrap().map(<[u8]>::len), Some(1_000_000));
+        assert!(frames.capacity() >= 1_000_000);
+        assert_eq!(frames.next_frame().unwrap(), None);
+        assert!(frames.capacity() <= KEPT, "{}", frames.capacity());
     }
 
     #[test]
