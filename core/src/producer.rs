@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::delivery::Told;
 use crate::error::{ConfigError, DeliveryError, SendError, TopicError};
 use crate::record::{Record, Ticket, Topic};
-use crate::sender::{Sender, Stats, Trouble, Wake};
+use crate::sender::{Sender, SleepError, Stats, Trouble, Wake};
 use crate::storage::{Fixed, LEAST_BATCH_BYTES, Memory};
 use crate::time::{Instant, Timestamp};
 use crate::transport::{Endpoint, Transport};
@@ -170,6 +170,34 @@ impl Producer {
     pub fn abort(&mut self) {
         self.append.close();
         self.send.abort(&mut self.append, DeliveryError::Aborted);
+    }
+
+    /// Ends the producer for a sleep in which its memory is lost: writes into `notes` what the next one needs to send
+    /// without asking the cluster first (brokers, topics, leaders, producer id). Answers how many bytes: 25, and for each
+    /// broker 7 and its host's name, for each topic 21 and its name, for each partition with a leader 14.
+    ///
+    /// No record is taken after that: notes of a producer that goes on would be wrong.
+    ///
+    /// # Errors
+    /// Nothing was written and the producer goes on: see [`SleepError`].
+    pub fn hibernate(&mut self, notes: &mut [u8]) -> Result<usize, SleepError> {
+        if !self.is_flushed(Mark(self.append.next_serial())) {
+            return Err(SleepError::Busy);
+        }
+        let len = self.send.make_notes(notes)?;
+        self.append.close();
+        Ok(len)
+    }
+
+    /// Takes over what an earlier producer with the same `bootstrap.servers` noted before it slept, and wipes the notes, so
+    /// that nobody takes them twice. To be called before anything else, with all the bytes that may be notes.
+    ///
+    /// Answers whether they were whole; if not, or after any other call, the producer begins as one that knows nothing. What
+    /// is recalled is used at once and asked about along with the first request. The topics keep their handles.
+    pub fn recall(&mut self, notes: &mut [u8], now: Instant) -> bool {
+        let recalled = self.send.recall(notes, now);
+        self.send.publish(&mut self.append);
+        recalled
     }
 
     /// Counters of what was done so far.

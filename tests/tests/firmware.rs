@@ -1,9 +1,11 @@
 //! The device's image in QEMU against the model broker: the real driver, smoltcp, DHCP, and the producer as it is linked.
 #![cfg(feature = "firmware")]
 #![allow(clippy::unwrap_used, clippy::panic)] // a test
-use kurier_broker::{Server, ServerOptions, TopicConfig};
+use kurier_broker::{Body, Server, ServerOptions, TopicConfig};
 use kurier_tests::ask_all::AskAll;
 use kurier_tests::device::{Device, HOST, M3, SISTERS, number};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -126,6 +128,31 @@ fn a_cable_that_is_out_for_half_a_minute_costs_what_had_no_room_and_nothing_that
             "{full:?}, the gap is at {gap}"
         );
     }
+}
+
+#[test]
+fn a_device_that_sleeps_without_memory_goes_on_as_the_same_producer_without_asking() {
+    let broker = Broker::start("127.0.0.1:0", 1);
+    let asked = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&asked);
+    broker.0.with(|cluster| {
+        cluster.observe(move |request| {
+            if matches!(request.body, Body::InitProducerId(_)) {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    });
+    let (status, figures) = broker.device(M3, &["records=20", "naps=3", "seed=9"]).end(PATIENCE).unwrap();
+    assert_eq!((status, figures.of("acknowledged")), (Some(0), 20));
+    assert_eq!(broker.samples(9), (0..20).cycle().take(80).collect::<Vec<_>>());
+    let mut stamps: Vec<_> = broker.0.with(|cluster| {
+        let batches = cluster.batches("telemetry", 0).map(|batch| batch.header);
+        batches.map(|header| (header.producer_id, header.producer_epoch)).collect()
+    });
+    stamps.dedup();
+    let id = stamps[0].0;
+    assert_eq!(stamps, [(id, 0), (id, 1), (id, 2), (id, 3)]);
+    assert_eq!(asked.load(Ordering::Relaxed), 1, "an identity was asked for once");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 /// How to use it.
 pub(crate) const USAGE: &str = "\
-firmware --bootstrap HOST:PORT --topic T [--records N] [--every MS] [--full refuse|drop] [--linger MS] [--seed N] [--machine M]
+firmware --bootstrap HOST:PORT --topic T [--records N] [--every MS] [--full refuse|drop] [--linger MS] [--naps N] [--seed N] [--machine M]
          [--log LEVEL]
                                         the device's image in QEMU, as the machine mps2-an385 (Cortex-M3),
                                         mps2-an386 (M4) or mps2-an500 (M7); sends N records (1000; 0 is without end)
@@ -47,7 +47,7 @@ fn read(given: &[String]) -> Result<(String, Vec<String>), ExitCode> {
         }
     }
     words.push(format!("records={}", arguments.value::<u32>("--records")?.unwrap_or(1000)));
-    for name in ["every", "linger", "seed"] {
+    for name in ["every", "linger", "naps", "seed"] {
         if let Some(value) = arguments.value::<u32>(&format!("--{name}"))? {
             words.push(format!("{name}={value}"));
         }

@@ -232,21 +232,7 @@ impl<H: Host> Sender<'_, H> {
         if l.partition < 0 {
             return;
         }
-        let slot = match self.find_slot(topic, l.partition) {
-            Some(slot) => slot,
-            None => {
-                let fresh = self.fresh_slot(topic, l.partition);
-                if self.slot_count() == u16::MAX - 1 || self.slots.push(fresh).is_err() {
-                    return;
-                }
-                self.slot_count().saturating_sub(1)
-            }
-        };
-        if l.partition == 0
-            && let Some(known) = self.topics.known_mut(topic)
-        {
-            known.base_slot = slot;
-        }
+        let Some(slot) = self.slot_for(topic, l.partition) else { return };
         let Some(partition) = self.slot_mut(slot) else { return };
         let leader = if l.leader >= 0 { l.leader } else { crate::cluster::place::NO_LEADER };
         let usable = matches!(

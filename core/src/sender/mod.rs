@@ -18,6 +18,7 @@ mod links;
 mod produced;
 mod receive;
 mod select;
+mod sleep;
 mod slot;
 mod stats;
 mod transmit;
@@ -40,6 +41,7 @@ use crate::time::{Instant, Millis};
 use crate::transport::Endpoint;
 pub use answer::Context;
 pub use deliver::Finished;
+pub use sleep::SleepError;
 pub use slot::Slot;
 pub use stats::{Count, Stats};
 

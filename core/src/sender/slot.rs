@@ -83,6 +83,26 @@ impl<H: Host> Sender<'_, H> {
         Some(index)
     }
 
+    /// The slot of a partition that was told of: its own, or a new one.
+    pub(super) fn slot_for(&mut self, topic: Topic, partition: i32) -> Option<u16> {
+        let slot = match self.find_slot(topic, partition) {
+            Some(slot) => slot,
+            None => {
+                let fresh = self.fresh_slot(topic, partition);
+                if self.slot_count() == u16::MAX - 1 || self.slots.push(fresh).is_err() {
+                    return None;
+                }
+                self.slot_count().saturating_sub(1)
+            }
+        };
+        if partition == 0
+            && let Some(known) = self.topics.known_mut(topic)
+        {
+            known.base_slot = slot;
+        }
+        Some(slot)
+    }
+
     /// A slot for a partition that has none. If its sequence may have been forgotten in this generation, it begins a
     /// new epoch: a broker could take its first batch for one it remembers.
     pub(super) fn fresh_slot(&self, topic: Topic, partition: i32) -> Slot<H::Buf> {

@@ -1,4 +1,5 @@
-//! A producer's process ends without a word, and another begins.
+//! A producer's process ends without a word, and another begins; or it has made notes before, and the other goes on with
+//! them.
 use super::door::Rules;
 use super::fault;
 use super::memory::SIZES;
@@ -7,6 +8,7 @@ use super::scenario::Scenario;
 use super::wire::Wire;
 use super::world::World;
 use kurier_core::config::Acks;
+use kurier_core::sender::SleepError;
 
 /// Producers of one history, at most.
 const MOST: u32 = 4;
@@ -27,6 +29,24 @@ impl World {
         judged.then(|| Wire::new(scenario.in_flight as usize, rules))
     }
 
+    /// Half of the producers try to make notes, which is refused to those that have something on their way.
+    fn hibernate(&mut self) -> Result<Option<Vec<u8>>, Finding> {
+        let mut notes = vec![0; 2000];
+        let tries = self.dice.chance(500);
+        let made = self.home.with(|producer| tries.then(|| producer.hibernate(&mut notes))).flatten();
+        self.timeline.note(|| format!("user    makes notes: {made:?}"));
+        let untold = self.oracle.untold();
+        match made {
+            Some(Ok(_)) if untold > 0 && !self.scenario.discard => {
+                Err((Wrong::Broken, format!("a producer sleeps that has not told of {untold} batches")))
+            }
+            Some(Err(SleepError::NoRoom { needed })) => {
+                Err((Wrong::Broken, format!("notes of a small cluster need {needed} bytes")))
+            }
+            made => Ok(matches!(made, Some(Ok(_))).then_some(notes)),
+        }
+    }
+
     /// The producer's process is killed and starts anew: as it was, or under another name and with other choices.
     pub(super) fn crash(&mut self) -> Result<(), Finding> {
         if self.oracle.producer + 1 >= MOST || self.user.closed {
@@ -40,7 +60,9 @@ impl World {
                 if same { "just so" } else { "with another seed" }
             )
         });
-        self.net.crash();
+        let notes = self.hibernate()?;
+        let napped = notes.is_some();
+        self.net.crash(napped);
         self.oracle.crash();
         let config = if same {
             self.scenario.config
@@ -49,12 +71,22 @@ impl World {
         };
         let size = &SIZES[self.scenario.size];
         self.home = (size.make)(config).map_err(|error| (Wrong::Broken, error.to_string()))?;
+        if let Some(mut notes) = notes {
+            let now = self.instant();
+            let recalled = self.home.with(|producer| producer.recall(&mut notes, now));
+            if recalled != Some(true) {
+                return Err((Wrong::Broken, "good notes were not taken".to_owned()));
+            }
+        }
         if self.scenario.discard {
             self.home.with(|producer| producer.discard_deliveries());
         }
         let before = std::mem::take(&mut self.user);
         (self.user.tried, self.user.accepted) = (before.tried, before.accepted);
         self.user.calls_left = before.calls_left;
+        if napped {
+            self.user.others = before.others;
+        }
         self.touched = true;
         Ok(())
     }

@@ -150,6 +150,8 @@ impl Door {
         if self.told.len() <= self.rules.slots
             && let Some(lead) = self.leads.get(&sent.place)
             && lead.moment < tried
+            // Else it has moved to another port since the link was opened: nobody can tell who it is.
+            && broker >= 0
             && lead.former.contains(&broker)
             && !lead.leaders.contains(&broker)
             && !lead.hints.iter().any(|(leader, epoch)| *leader == broker && *epoch >= lead.epoch)

@@ -59,9 +59,11 @@ pub(super) struct Order {
 }
 
 impl Order {
-    /// That of a producer that goes on with the records of this one.
-    pub(super) fn after(self) -> Self {
-        Self { topics: self.topics, ..Self::default() }
+    /// That of a producer that goes on with the records of this one, and perhaps with its identity: then what was stamped
+    /// stays so.
+    pub(super) fn after(self, notes: bool) -> Self {
+        let stamps = if notes { self.stamps } else { BTreeMap::new() };
+        Self { topics: self.topics, stamps, ..Self::default() }
     }
 
     /// How many records there are.

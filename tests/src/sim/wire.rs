@@ -64,10 +64,10 @@ impl Wire {
         self.order.has_written(partition, records)
     }
 
-    /// One that goes on with the records of another.
-    pub(super) fn after(self) -> Self {
+    /// One that goes on with the records of another, and perhaps with its identity.
+    pub(super) fn after(self, notes: bool) -> Self {
         let mut next = Self {
-            order: self.order.after(),
+            order: self.order.after(notes),
             in_flight: self.in_flight,
             door: self.door.after(),
             ..Self::default()

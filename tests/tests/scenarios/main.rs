@@ -9,6 +9,7 @@ mod rebootstrap;
 mod refusals;
 mod restart;
 mod room;
+mod sleep;
 mod split;
 mod stage;
 mod sticky;

@@ -124,6 +124,20 @@ impl Stage {
         stage
     }
 
+    /// Another producer in the place of this one, which is gone without a word; with notes of an earlier one, or none.
+    /// Answers whether they were of use.
+    pub(crate) fn replace(&mut self, config: Config<'static>, notes: &mut [u8]) -> bool {
+        self.net.cut();
+        let memory = Box::leak(Box::new(Storage::<2, 4, 12, 1024>::new()));
+        self.producer = Producer::new(memory, Box::leak(Box::new(config)), crc).unwrap();
+        let recalled = self.producer.recall(notes, self.now);
+        self.topic = self.producer.topic(NAME, self.now).unwrap();
+        // Serials begin anew.
+        self.sent.clear();
+        self.told.clear();
+        recalled
+    }
+
     /// The largest batch the topic takes.
     pub(crate) fn limit(&mut self, bytes: i32) {
         assert!(self.net.cluster.configure_topic(NAME, |config| config.max_message_bytes = bytes));

@@ -1,7 +1,7 @@
 //! What the device is told when it starts, as words `name=value`: here by semihosting, elsewhere out of its flash.
 
 /// How to say it.
-pub const USAGE: &str = "bootstrap=HOST:PORT topic=NAME [records=N] [every=MS] [full=refuse|drop] [linger=MS] [delivery=MS] [seed=N] [address=A.B.C.D]";
+pub const USAGE: &str = "bootstrap=HOST:PORT topic=NAME [records=N] [every=MS] [full=refuse|drop] [linger=MS] [delivery=MS] [naps=N] [seed=N] [address=A.B.C.D]";
 
 /// What to send where.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +22,8 @@ pub struct Arguments {
     pub linger: u32,
     /// `delivery.timeout.ms`; 0 is Kafka's default.
     pub delivery: u32,
+    /// After its records the device sleeps, loses its memory and begins again, so many times.
+    pub naps: u32,
     /// Another one for each device; the boots are counted beside it.
     pub seed: u32,
     /// The device's own address, with 24 bits of network; without it DHCP is asked.
@@ -43,6 +45,7 @@ impl Arguments {
             drop_oldest: false,
             linger: 5,
             delivery: 0,
+            naps: 0,
             seed: 1,
             address: None,
             #[cfg(feature = "log")]
@@ -62,6 +65,7 @@ impl Arguments {
                 "full" if matches!(value, "refuse" | "drop") => parsed.drop_oldest = value == "drop",
                 "linger" => parsed.linger = value.parse().ok()?,
                 "delivery" => parsed.delivery = value.parse().ok()?,
+                "naps" => parsed.naps = value.parse().ok()?,
                 "seed" => parsed.seed = value.parse().ok()?,
                 #[cfg(feature = "log")]
                 "log" => parsed.log = value.parse().ok()?,

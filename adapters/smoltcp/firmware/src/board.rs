@@ -8,6 +8,7 @@
 #![allow(unsafe_code)] // registers, and the bounds of the stack
 use core::fmt::{self, Write};
 use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicBool, Ordering};
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::NVIC;
 use cortex_m_semihosting::{debug, syscall1};
@@ -155,6 +156,26 @@ impl Board {
         // SAFETY: as above.
         unsafe { place.write_volatile([MARK, boots]) };
         boots
+    }
+
+    /// Memory that a reset leaves as it was, for the producer's notes; elsewhere what is powered in deep sleep. Once for
+    /// each start: later it is empty.
+    pub fn notes(&mut self) -> &'static mut [u8] {
+        #[unsafe(link_section = ".uninit.NOTES")]
+        static mut NOTES: MaybeUninit<[u8; 256]> = MaybeUninit::uninit();
+        static TAKEN: AtomicBool = AtomicBool::new(false);
+        // This core has no interrupt that asks for it, and some Cortex-M have no swap.
+        if TAKEN.load(Ordering::Relaxed) {
+            return &mut [];
+        }
+        TAKEN.store(true, Ordering::Relaxed);
+        // SAFETY: nobody else gets the place, and whatever bits it holds are bytes.
+        unsafe { &mut *(&raw mut NOTES).cast::<[u8; 256]>() }
+    }
+
+    /// A deep sleep: all memory but the notes is lost, and the device begins anew. Here it is over at once.
+    pub fn nap(&mut self) -> ! {
+        cortex_m::peripheral::SCB::sys_reset()
     }
 
     /// What was said on the command line. Once: later it is empty.

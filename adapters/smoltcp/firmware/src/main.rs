@@ -33,11 +33,12 @@ fn main() -> ! {
     };
     #[cfg(feature = "log")]
     logger::start(arguments.log);
-    let Some(mut network) = Network::new(&mut board, &arguments) else {
+    let boots = board.boots();
+    let Some(mut network) = Network::new(&mut board, &arguments, boots) else {
         board.say(format_args!("error: no LAN9118 Ethernet controller"));
         board.end(1)
     };
-    let mut telemetry = match Telemetry::new(&arguments) {
+    let mut telemetry = match Telemetry::new(&arguments, &mut board) {
         Ok(telemetry) => telemetry,
         Err(error) => {
             board.say(format_args!("error: {error}"));
@@ -53,6 +54,10 @@ fn main() -> ! {
         let wake = telemetry.poll(&mut network, now);
         let progress = telemetry.report(&mut board, network.traffic(), now);
         if let Progress::Over { well } = progress {
+            if well && boots < arguments.naps {
+                telemetry.sleep(&mut board);
+                board.nap();
+            }
             board.end(if well { 0 } else { 1 });
         }
         let sleep = network.sleep(wake, now).min(telemetry.next_sample(now));

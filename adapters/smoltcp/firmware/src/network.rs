@@ -48,14 +48,14 @@ fn streams(sockets: &mut SocketSet<'static>) -> [SocketHandle; LINKS] {
 }
 
 impl Network {
-    /// Starts the controller. `None` if there is none.
-    pub fn new(board: &mut Board, arguments: &Arguments) -> Option<Self> {
+    /// Starts the controller, for the so manieth time. `None` if there is none.
+    pub fn new(board: &mut Board, arguments: &Arguments, boots: u32) -> Option<Self> {
         static STORAGE: StaticCell<[SocketStorage<'static>; LINKS + 2]> = StaticCell::new();
         static QUERIES: StaticCell<[Option<DnsQuery>; LINKS]> = StaticCell::new();
         let mut device = Lan9118::new(board)?;
         let mut config = Config::new(EthernetAddress(device.address()?).into());
         // A stream that begins as the last boot's did would be taken for it: other ports, other sequence numbers.
-        let seed = arguments.seed.wrapping_mul(1000).wrapping_add(board.boots());
+        let seed = arguments.seed.wrapping_mul(1000).wrapping_add(boots);
         config.random_seed = u64::from(seed);
         let interface = Interface::new(config, &mut device, instant(board.micros()));
         let mut sockets = SocketSet::new(&mut STORAGE.init([SocketStorage::EMPTY; LINKS + 2])[..]);

@@ -37,6 +37,8 @@ pub struct Telemetry {
     /// The last turn told what became of some record.
     told: bool,
     figures: Figures,
+    /// Where the producer's notes are kept while the device sleeps.
+    notes: &'static mut [u8],
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -80,11 +82,11 @@ const fn hint(trouble: Trouble) -> &'static str {
 }
 
 impl Telemetry {
-    /// A producer in statics.
+    /// A producer in statics, with what the one before the last sleep has noted.
     ///
     /// # Errors
     /// The settings are out of range.
-    pub fn new(arguments: &Arguments) -> Result<Self, ConfigError> {
+    pub fn new(arguments: &Arguments, board: &mut Board) -> Result<Self, ConfigError> {
         static MEMORY: ConstStaticCell<Memory> = ConstStaticCell::new(Memory::new());
         static SERVERS: StaticCell<[Endpoint<'static>; 1]> = StaticCell::new();
         static CONFIG: StaticCell<Config<'static>> = StaticCell::new();
@@ -96,10 +98,32 @@ impl Telemetry {
         if arguments.delivery > 0 {
             config = config.delivery_timeout_ms(arguments.delivery);
         }
-        let producer = Producer::new(MEMORY.take(), CONFIG.init(config), crc32c)?;
+        let mut producer = Producer::new(MEMORY.take(), CONFIG.init(config), crc32c)?;
+        let notes = board.notes();
+        if producer.recall(notes, Instant::from_micros(board.micros())) {
+            board.say(format_args!("what was known before the sleep is recalled"));
+        }
         let figures = Figures::default();
         let (due, started, reported, told) = (0, 0, 0, false);
-        Ok(Self { arguments: *arguments, producer, topic: None, due, started, reported, told, figures })
+        Ok(Self {
+            arguments: *arguments,
+            producer,
+            topic: None,
+            due,
+            started,
+            reported,
+            told,
+            figures,
+            notes,
+        })
+    }
+
+    /// Ends with notes for the next waking. What cannot be noted is asked for again.
+    pub fn sleep(&mut self, board: &mut Board) {
+        match self.producer.hibernate(self.notes) {
+            Ok(bytes) => board.say(format_args!("sleeps, with {bytes} bytes of notes")),
+            Err(error) => board.say(format_args!("sleeps without notes: {error}")),
+        }
     }
 
     /// Takes a sample and hands it to the producer, if one is due and there is room.

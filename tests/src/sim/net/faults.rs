@@ -1,7 +1,6 @@
 //! What goes wrong with the network: links that are cut, that stall, that all go down; and how it is mended.
 use super::{NEVER, Net, Phase};
 use crate::sim::pipe::Pipe;
-use crate::sim::wire::Wire;
 use kurier_core::transport::{LinkId, Transport};
 
 impl Net {
@@ -91,13 +90,13 @@ impl Net {
     }
 
     /// The producer is gone: its links are closed, and what it wrote may still arrive.
-    pub(in crate::sim) fn crash(&mut self) {
+    pub(in crate::sim) fn crash(&mut self, notes: bool) {
         for index in 0..self.links.len() {
             if let Ok(index) = u16::try_from(index) {
                 self.close(LinkId(index));
             }
         }
-        self.wire = self.wire.take().map(Wire::after);
+        self.wire = self.wire.take().map(|wire| wire.after(notes));
     }
 
     /// Everything on its way is lost, and every link.
