@@ -119,6 +119,9 @@ export class KafkaProducer extends EventTarget {
       // Behind those that wait, so that the order stays.
       if (line !== undefined || !this.#append(entry)) {
         entry.deadline = performance.now() + this.#maxBlockMs;
+        // What is the caller's may be something else by then.
+        entry.value = entry.value?.slice();
+        entry.key = entry.key?.slice();
         if (line !== undefined) line.push(entry);
         else this.#waiting.set(entry.handle, [entry]);
       }
@@ -195,6 +198,32 @@ export class KafkaProducer extends EventTarget {
 
   #poll() {
     if (this.#core === undefined) return;
+    try {
+      this.#pass();
+    } catch (error) {
+      this.#broken(error);
+    }
+  }
+
+  /** A WebSocket of somebody's own has thrown amid the core, or the module has failed: it is not to be called again. */
+  #broken(error) {
+    const failed = (outcome) => failure("PRODUCER_FAILED", `the producer has failed, make another one: ${error?.message ?? error}`, outcome);
+    this.#core = undefined;
+    this.#abort((this.#refusal = failed()));
+    this.#page.fail(failed("maybe-written"));
+    this.#gone();
+  }
+
+  /** What is left when there is no core. */
+  #gone() {
+    globalThis.document?.removeEventListener("visibilitychange", this.#hide);
+    globalThis.removeEventListener?.("pagehide", this.#hide);
+    clearTimeout(this.#timer);
+    this.#page.closeAll();
+    this.#flushes.splice(0).forEach(({ resolve }) => resolve());
+  }
+
+  #pass() {
     let wait = 0;
     for (let pass = 0; pass < PASSES && wait === 0; pass++) {
       const now = performance.now();
@@ -253,14 +282,10 @@ export class KafkaProducer extends EventTarget {
     await Promise.race([this.flush(), late]);
     clearTimeout(timer);
     this.#abort(failure("PRODUCER_CLOSED", "the producer was closed before the record could be sent"));
-    globalThis.document?.removeEventListener("visibilitychange", this.#hide);
-    globalThis.removeEventListener?.("pagehide", this.#hide);
-    clearTimeout(this.#timer);
-    this.#page.closeAll();
     const core = this.#core;
     this.#core = undefined;
-    core.free();
-    this.#flushes.splice(0).forEach(({ resolve }) => resolve());
+    core?.free();
+    this.#gone();
   }
 
   /** Ends every record that has no outcome yet. */

@@ -61,6 +61,12 @@ export class Page {
     this.links.forEach((_, link) => this.close(link));
   }
 
+  /** Ends whatever has no outcome yet. */
+  fail(error) {
+    for (const batch of this.batches.values()) batch.forEach((entry) => entry.reject(error));
+    this.batches.clear();
+  }
+
   // What follows is called by the core; an answer below 0 is an error.
 
   open(link, host, port) {

@@ -53,6 +53,8 @@ export function headersOf(headers, max) {
       parts.push(part);
       size += 4 + (part?.length ?? 0);
     }
+    // Of four bytes for each length here, one is sent at least.
+    fits(size / 4, "the headers", max);
   }
   if (parts.length === 0) return NONE;
   const out = new Uint8Array(size);
@@ -84,7 +86,6 @@ export function record(value, options, max) {
   const time = timestamp instanceof Date ? timestamp.getTime() : timestamp;
   if (!Number.isSafeInteger(time) || time < 0) throw misuse("timestamp must be a Date or milliseconds since 1970");
   const made = { value: bytes(value, "value", max), key: bytes(key, "key", max), headers: headersOf(headers, max) };
-  // Of four bytes for each length here, one is sent at least.
   fits((made.value?.length ?? 0) + (made.key?.length ?? 0) + made.headers.length / 4, "the record", max);
   return { ...made, partition, timestamp: time };
 }
