@@ -345,3 +345,23 @@ test("a bridge with no room for one more is in the error's sentence", { timeout:
   const third = await producing(t, { ...options, maxBlockMs: 30_000 });
   assert.equal((await third.send(kafka.topic, "y")).topic, kafka.topic, "there is room now");
 });
+
+test("a producer that the bridge will not have does not come again", { timeout: 60_000 }, async (t) => {
+  const kafka = await cluster(t);
+  const { address } = await bridge(t, kafka, "--allow-origin", "https://shop.example");
+  let opened = 0;
+  class Evil extends WebSocket {
+    constructor(url, protocols) {
+      super(url, protocols, { origin: "https://evil.example" });
+      opened++;
+    }
+  }
+  const producer = await producing(t, { WebSocket: Evil, bridge: `ws://${address}`, bootstrap: kafka.bootstrap, reconnectBackoffMs: 1, reconnectBackoffMaxMs: 1 });
+  const flushed = Promise.allSettled([producer.send(kafka.topic, "x"), producer.flush()]);
+  const [{ reason }] = await flushed;
+  assert.deepEqual([reason.code, reason.outcome, reason.retriable], ["BRIDGE_FORBIDDEN", "not-written", false]);
+  const before = opened;
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assert.equal(opened, before);
+  assert.equal((await error(producer.send(kafka.topic, "y"))).code, "BRIDGE_FORBIDDEN");
+});

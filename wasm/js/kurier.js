@@ -281,7 +281,12 @@ export class KafkaProducer extends EventTarget {
     const late = new Promise((resolve) => (timer = setTimeout(resolve, Math.min(timeoutMs, LONGEST_MS))));
     await Promise.race([this.flush(), late]);
     clearTimeout(timer);
-    this.#abort(failure("PRODUCER_CLOSED", "the producer was closed before the record could be sent"));
+    this.#quit(failure("PRODUCER_CLOSED", "the producer was closed before the record could be sent"));
+  }
+
+  /** Ends every record, every connection and the core. */
+  #quit(error) {
+    this.#abort(error);
     const core = this.#core;
     this.#core = undefined;
     core?.free();
@@ -303,7 +308,7 @@ export class KafkaProducer extends EventTarget {
     if (isFinal && this.#refusal === undefined) {
       this.#page.refusal = this.#refusal = failure(news.code === 4401 ? "BRIDGE_UNAUTHORIZED" : "BRIDGE_FORBIDDEN", news.reason);
       // Not now: the core may be amid a pass.
-      queueMicrotask(() => this.#abort(this.#refusal));
+      queueMicrotask(() => this.#quit(this.#refusal));
     }
     queueMicrotask(() => this.dispatchEvent(new StateEvent(detail)));
   }
