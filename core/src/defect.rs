@@ -144,6 +144,16 @@ defects! {
     OldEpochAccepted,
     /// Batches run out of time after three times `delivery.timeout.ms`.
     DeadlineTripled,
+    /// Nobody wakes up for what is left to be read when a link's turn is over.
+    ReadsLeftBehind,
+    /// Nobody wakes up for what is left to be written when a link's turn is over.
+    WritesLeftBehind,
+    /// Nobody wakes up for the batch that has waited for one without an acknowledgement.
+    NextUnansweredForgotten,
+    /// Nobody wakes up when the silence is over that a broker has asked for.
+    SilenceNeverEnds,
+    /// Nobody wakes up to close links that are not used.
+    IdleLinksStay,
 }
 
 #[cfg(kurier_defects)]

@@ -15,13 +15,20 @@ pub(crate) fn run(mut arguments: Arguments<'_>) -> ExitCode {
             Err(code) => return code,
         }
     }
+    let seed = passed.iter().any(|word| word == "--seed");
     match arguments.value::<String>("--defect") {
         Ok(Some(value)) => passed.extend(["--defect".to_owned(), value]),
+        Ok(None) if seed => {
+            return arguments.wrong("--seed plays one history with one defect: --defect is missing");
+        }
         Ok(None) => {}
         Err(code) => return code,
     }
     if let Err(code) = arguments.end() {
         return code;
+    }
+    if let Err(what) = crate::sim::check(&passed) {
+        return arguments.wrong(&what);
     }
     let own = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| sh::top().join("target"), Into::into);
     let flags = std::env::var("RUSTFLAGS").unwrap_or_default();

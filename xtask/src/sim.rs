@@ -7,13 +7,41 @@ use std::process::ExitCode;
 pub(crate) const USAGE: &str = "\
 sim [--first-seed S] [--count N] [--threads T]
                                         N histories of a whole producer against a whole cluster, in virtual
-                                        time, with faults; S is 1 and N 10000 unless they are given
+                                        time, with faults; S is 1, N 10000 and T the processors unless
+                                        they are given, T is at most 64
 sim --seed S [--records N] [--faults BITS] [--topics N] [--brokers N] [--troubles N]
                                         one of them, line by line, or with fewer records, kinds of faults,
                                         topics, brokers and faults
-sim --defects [--first-seed S] [--count N] [--threads T] [--defect NAME [--seed S]]
+sim --defects [--first-seed S] [--count N] [--threads T] [--defect NAME]
                                         a core with deliberate defects, one at a time: each must be caught
-                                        within N histories, 3000 unless it is given";
+                                        within N histories, 3000 unless it is given
+sim --defects --defect NAME --seed S    one history with one defect, line by line";
+
+/// What the options forbid one another, and how large they may be; in words. The programs check it, too: this is before they
+/// are built.
+pub(crate) fn check(passed: &[String]) -> Result<(), String> {
+    let value = |name: &str| -> Option<u64> {
+        passed.chunks(2).find(|pair| pair[0] == name).and_then(|pair| pair[1].parse().ok())
+    };
+    let most = |name: &str| match name {
+        "--threads" => 64,
+        "--faults" => u64::from(u32::MAX),
+        "--brokers" => u64::from(u16::MAX),
+        "--count" => u64::MAX - value("--first-seed").unwrap_or(1),
+        _ => u64::MAX,
+    };
+    for pair in passed.chunks(2) {
+        let [name, text] = pair else { continue };
+        let least = u64::from(name == "--count" || name == "--threads");
+        if text.parse().is_ok_and(|number: u64| number < least || number > most(name)) {
+            return Err(format!("{name} must be from {least} to {}", most(name)));
+        }
+        if value("--seed").is_some() && ["--first-seed", "--count", "--threads"].contains(&name.as_str()) {
+            return Err(format!("--seed plays one history: {name} is for many"));
+        }
+    }
+    Ok(())
+}
 
 /// Runs the command.
 pub(crate) fn run(given: &[String]) -> ExitCode {
@@ -42,10 +70,42 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
     if let Err(code) = arguments.end() {
         return code;
     }
+    if let Err(what) = check(&passed) {
+        return arguments.wrong(&what);
+    }
     if !passed.iter().any(|word| word == "--count" || word == "--seed") {
         passed.extend(["--count".to_owned(), "10000".to_owned()]);
     }
     let mut command = sh::cargo();
     command.args(["run", "--release", "--quiet", "--package", "kurier-tests", "--bin", "sim", "--"]);
     sh::ended(sh::run(command.args(&passed)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+
+    fn is_taken(words: &str) -> bool {
+        let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+        check(&words).is_ok()
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for words in [
+            "--count 0",
+            "--threads 0",
+            "--threads 65",
+            "--seed 1 --count 10",
+            "--threads 2 --seed 1",
+            "--seed 1 --faults 4294967296",
+            "--first-seed 18446744073709551615 --count 1",
+        ] {
+            assert!(!is_taken(words), "{words}");
+        }
+        for words in ["--count 1 --threads 64", "--seed 1 --faults 4294967295 --brokers 0", "--first-seed 5"]
+        {
+            assert!(is_taken(words), "{words}");
+        }
+    }
 }

@@ -41,7 +41,9 @@ impl<H: Host> Sender<'_, H> {
                 Lifecycle::Greeting | Lifecycle::Up => {
                     if let Some(request) = link.in_flight.front() {
                         note(request.sent_at.plus(self.config.request_timeout_ms()));
-                    } else if let (Some(idle), Some(used)) = (idle, link.used) {
+                    } else if let (Some(idle), Some(used)) = (idle, link.used)
+                        && !defect::on(Defect::IdleLinksStay)
+                    {
                         note(used.plus(idle));
                     }
                 }

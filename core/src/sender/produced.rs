@@ -202,7 +202,8 @@ impl<H: Host> Sender<'_, H> {
         if request.call != Call::Produce || self.acks() != Acks::Zero {
             return;
         }
-        let limit = self.in_flight_limit() as usize;
+        let limit =
+            self.in_flight_limit() as usize + usize::from(defect::on(Defect::NextUnansweredForgotten));
         self.refresh.progressed();
         for slot in 0..self.slot_count() {
             let Some(partition) = self.slot_mut(slot) else { continue };

@@ -3,6 +3,7 @@
 //! does not give up what it can read as acknowledged.
 use super::{Sender, answer::Loss};
 use crate::connection::{Call, Lifecycle};
+use crate::defect::{self, Defect};
 use crate::host::{Host, Slots};
 use crate::identity::Identity;
 use crate::time::{Instant, Millis};
@@ -127,7 +128,7 @@ impl<H: Host> Sender<'_, H> {
             let input = window.get(..carried.saturating_add(read)).unwrap_or_default();
             self.take_bytes(index, input, now)?;
         }
-        self.more = true;
+        self.more |= !defect::on(Defect::ReadsLeftBehind);
         Ok(())
     }
 

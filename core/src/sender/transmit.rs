@@ -79,7 +79,7 @@ impl<H: Host> Sender<'_, H> {
                 None => return Ok(()),
             }
         }
-        self.more = true;
+        self.more |= !defect::on(Defect::WritesLeftBehind);
         Ok(())
     }
 
@@ -280,7 +280,7 @@ impl<H: Host> Sender<'_, H> {
             let dial = (slot.wanted && link.state == Lifecycle::Down && link.backing_off).then_some(link.due);
             let throttled = link.throttled_until.filter(|until| !until.reached(now));
             self.wake_at(dial.filter(|_| !defect::on(Defect::WakeLost)));
-            self.wake_at(throttled);
+            self.wake_at(throttled.filter(|_| !defect::on(Defect::SilenceNeverEnds)));
         }
         self.next
     }

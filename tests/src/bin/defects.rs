@@ -22,7 +22,9 @@ fn main() -> ExitCode {
     };
     // Many a defect ends in a panic, which is as good a way to be caught as any.
     std::panic::set_hook(Box::new(|_| {}));
-    if hunt::run(&options) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let caught =
+        options.one().map_or_else(|| hunt::run(&options), |(defect, seed)| hunt::replay(defect, seed));
+    if caught { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 #[cfg(kurier_defects)]
@@ -43,6 +45,7 @@ mod hunt {
     pub(super) fn options(given: &[String]) -> Result<Options, String> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let mut options = Options { count: 3000, first: 1, threads, only: None, seed: None };
+        let mut many = None;
         for pair in given.chunks(2) {
             let [name, value] = pair else { return Err(format!("{} needs a value", pair.concat())) };
             if name == "--defect" {
@@ -54,12 +57,52 @@ mod hunt {
             match name.as_str() {
                 "--count" => options.count = number,
                 "--first-seed" => options.first = number,
-                "--threads" => options.threads = usize::try_from(number).unwrap_or(1).clamp(1, 64),
+                "--threads" => options.threads = usize::try_from(number).unwrap_or(usize::MAX),
                 "--seed" => options.seed = Some(number),
                 _ => return Err(format!("unexpected `{name}`")),
             }
+            if name != "--seed" {
+                many = Some(name);
+            }
         }
-        Ok(options)
+        sim::check(options.first, options.count, options.threads)?;
+        match (options.seed, options.only, many) {
+            (Some(_), None, _) => {
+                Err("--seed plays one history with one defect: --defect is missing".to_owned())
+            }
+            (Some(_), _, Some(name)) => Err(format!("--seed plays one history: {name} is for many")),
+            _ => Ok(options),
+        }
+    }
+
+    impl Options {
+        /// The one history that is to be played.
+        pub(super) fn one(&self) -> Option<(Defect, u64)> {
+            self.only.zip(self.seed)
+        }
+    }
+
+    /// Plays one history line by line. Answers whether the defect was noticed, and only the defect.
+    pub(super) fn replay(defect: Defect, seed: u64) -> bool {
+        defect::set(Some(defect));
+        let (played, text) = sim::tell(seed, Limit::NONE);
+        defect::set(None);
+        println!("{text}");
+        let own = sim::play(seed, Limit::NONE).err();
+        match &played {
+            Ok(_) => println!("seed {seed} with {defect:?}: nothing went wrong"),
+            Err(failure) => println!("seed {seed} with {defect:?}: {:?}: {}", failure.wrong, failure.what),
+        }
+        match &own {
+            None => println!("seed {seed} without it: nothing went wrong"),
+            Some(failure) => println!("seed {seed} without it: {:?}: {}", failure.wrong, failure.what),
+        }
+        println!("replay: {}", line(defect, seed));
+        played.is_err() && own.is_none()
+    }
+
+    fn line(defect: Defect, seed: u64) -> String {
+        format!("cargo xtask sim --defects --defect {defect:?} --seed {seed}")
     }
 
     // Fewer would say little of the simulation.
@@ -67,10 +110,6 @@ mod hunt {
 
     /// Answers whether each was caught.
     pub(super) fn run(options: &Options) -> bool {
-        if let (Some(defect), Some(seed)) = (options.only, options.seed) {
-            defect::set(Some(defect));
-            println!("{}", sim::tell(seed, Limit::NONE).1);
-        }
         let started = Instant::now();
         let defects: Vec<Defect> = Defect::ALL
             .iter()
@@ -84,10 +123,12 @@ mod hunt {
             let (name, took) = (format!("{defect:?}"), begun.elapsed().as_secs_f64());
             match caught {
                 Some(failure) => println!(
-                    "{name:<24} {:>5}  {took:>5.1} s  {:<10} {:.90}",
+                    "{name:<24} {:>5}  {took:>5.1} s  {:<10} {:.90}\n{:24} replay: {}",
                     failure.seed - options.first + 1,
                     format!("{:?}", failure.wrong),
-                    failure.what
+                    failure.what,
+                    "",
+                    line(*defect, failure.seed)
                 ),
                 None => {
                     println!("{name:<24}     -  {took:>5.1} s  NOT CAUGHT {}", defect.what());

@@ -44,19 +44,30 @@ fn main() -> ExitCode {
 fn options(given: &[String]) -> Result<Options, String> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut options = Options { first: 1, count: 1000, threads, seed: None, limit: Limit::NONE };
+    let mut many = None;
     for pair in given.chunks(2) {
         let [name, value] = pair else { return Err(format!("{} needs a value", pair.concat())) };
         let number: u64 = value.parse().map_err(|_| format!("`{value}` is no value for {name}"))?;
         match name.as_str() {
             "--first-seed" => options.first = number,
             "--count" => options.count = number,
-            "--threads" => options.threads = usize::try_from(number).unwrap_or(1).clamp(1, 64),
+            "--threads" => options.threads = usize::try_from(number).unwrap_or(usize::MAX),
             "--seed" => options.seed = Some(number),
-            limit if options.limit.set(limit, number) => {}
-            _ => return Err(format!("unexpected `{name}`")),
+            limit => match options.limit.set(limit, number) {
+                Ok(true) => continue,
+                Ok(false) => return Err(format!("unexpected `{name}`")),
+                Err(_) => return Err(format!("{name} {number} is too large")),
+            },
+        }
+        if name != "--seed" {
+            many = Some(name);
         }
     }
-    Ok(options)
+    sim::check(options.first, options.count, options.threads)?;
+    match (options.seed, many) {
+        (Some(_), Some(name)) => Err(format!("--seed plays one history: {name} is for many")),
+        _ => Ok(options),
+    }
 }
 
 fn replay(seed: u64, limit: Limit) -> ExitCode {

@@ -45,8 +45,10 @@ pub(super) const STALE: u32 = 1 << 28;
 pub(super) const WORK: u32 = 1 << 29;
 /// Another: the user goes on calling after it has left.
 pub(super) const AFTER: u32 = 1 << 30;
+/// And another: settings that few change are drawn, too.
+pub(super) const SETTINGS: u32 = 1 << 31;
 /// Manners are in every history, unless its limit leaves them out.
-pub(super) const MANNERS: u32 = WORK | AFTER;
+pub(super) const MANNERS: u32 = WORK | AFTER | SETTINGS;
 /// What strikes between requests; the others strike requests.
 pub(super) const BETWEEN: u32 = CUT
     | STALL

@@ -56,6 +56,23 @@ pub struct Failure {
     pub what: String,
 }
 
+/// Threads that play at a time, at most.
+pub const MOST_THREADS: usize = 64;
+
+/// Looks at what a command that plays many histories was asked for.
+///
+/// # Errors
+/// There is nothing to play, or nobody to play it; in words.
+pub fn check(first: u64, count: u64, threads: usize) -> Result<(), String> {
+    if count == 0 || first.checked_add(count).is_none() {
+        return Err(format!("--count must be from 1 to {}", u64::MAX - first));
+    }
+    if threads == 0 || threads > MOST_THREADS {
+        return Err(format!("--threads must be from 1 to {MOST_THREADS}"));
+    }
+    Ok(())
+}
+
 /// Plays the history of `seed`.
 ///
 /// # Errors

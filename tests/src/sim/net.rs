@@ -3,9 +3,13 @@
 //! Bytes travel in segments, each way in order. A direction may stall; a stream may be cut, with what was under way
 //! lost or still arriving; what a producer wrote before it closed a link may reach the broker long after.
 //!
-//! Here: what travels when. What goes wrong is in `faults`, what the producer sees of it in `transport`.
+//! Here: what travels when. What goes wrong is in `faults`, what the producer sees of it in `transport`, what it may not
+//! forget in `owed`.
 mod faults;
+mod owed;
 mod transport;
+
+pub(super) use owed::Terms;
 
 use super::dice::Dice;
 use super::oracle::Finding;
@@ -53,6 +57,7 @@ struct Stream {
     broken: bool,
     flush_at: u64,
     wants: Wants,
+    owed: owed::Owed,
 }
 
 /// How the network behaves when nothing is wrong with it.
@@ -87,6 +92,7 @@ pub(super) struct Net {
     pub(super) wire: Option<Wire>,
     /// Calls of the transport within one pass.
     pub(super) calls: u32,
+    terms: Terms,
     dice: Dice,
     timeline: Timeline,
     links: Vec<Option<Stream>>,
@@ -98,7 +104,7 @@ impl Net {
     pub(super) fn new(
         cluster: Cluster,
         weather: Weather,
-        wire: Option<Wire>,
+        (wire, terms): (Option<Wire>, Terms),
         dice: Dice,
         timeline: Timeline,
     ) -> Self {
@@ -115,6 +121,7 @@ impl Net {
             ports: (1..=9).map(|node| (9090 + node, i32::from(node))).collect(),
             wire,
             calls: 0,
+            terms,
             dice,
             timeline,
             links: Vec::new(),
@@ -238,13 +245,19 @@ impl Net {
         !self.orphans.is_empty() || self.links.iter().flatten().any(|stream| !stream.up.is_empty())
     }
 
-    /// Whether the producer waits for nobody but itself; `None` where that cannot be told.
-    pub(super) fn is_quiet(&self) -> Option<bool> {
+    /// From when on (µs) the producer waits for nobody but itself; `None` if it does, or if that cannot be told.
+    pub(super) fn quiet_from(&self) -> Option<u64> {
         let idle = |s: &Stream| {
             matches!(s.phase, Phase::Open) && !(s.wants.send || s.wants.flush) && s.inbox.is_empty()
         };
-        let quiet = self.wire.as_ref()?.is_quiet(self.now);
-        Some(quiet && self.links.iter().flatten().all(idle))
+        let from = match &self.wire {
+            Some(wire) => wire.quiet_from()?,
+            None => {
+                let known = !self.weather.damage && !self.terms.throttles;
+                (known && self.links.iter().flatten().all(|stream| stream.owed.is_quiet())).then_some(0)?
+            }
+        };
+        self.links.iter().flatten().all(idle).then_some(from)
     }
 
     fn count(&mut self) {

@@ -67,6 +67,8 @@ pub(super) struct Oracle {
     ordered: bool,
     /// Acknowledged ones are in the log.
     durable: bool,
+    /// The cluster may lose what one broker has acknowledged.
+    pub(super) forgives: bool,
     /// Brokers stamp records.
     append_time: bool,
     /// A broker that refuses records says which, and nothing keeps that from the user.
@@ -103,6 +105,7 @@ impl Oracle {
             idempotent,
             ordered,
             durable,
+            forgives: false,
             append_time,
             noted: false,
             sent: Vec::new(),
@@ -275,7 +278,7 @@ impl Oracle {
 
     fn read(&mut self, cluster: &Cluster, topic: usize, name: &str) -> Result<(), Finding> {
         for partition in 0..cluster.partitions(name) {
-            if !self.idempotent {
+            if self.forgives {
                 self.lossy.extend(cluster.lost(name, partition).filter_map(|record| number(&record)));
             }
             for record in cluster.records(name, partition) {

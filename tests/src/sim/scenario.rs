@@ -3,7 +3,7 @@ use super::dice::Dice;
 use super::fault;
 use super::memory::SIZES;
 use kurier_broker::{Release, TimestampType, TopicConfig};
-use kurier_core::config::{Acks, Config};
+use kurier_core::config::{Acks, Config, MetadataRecovery};
 use kurier_core::transport::Endpoint;
 
 /// Names of topics, as far as a storage has room.
@@ -34,6 +34,8 @@ pub(super) struct Scenario {
     pub(super) replication: usize,
     pub(super) topics: Vec<(&'static str, i32)>,
     pub(super) auto_create: bool,
+    /// And the producer lets them.
+    pub(super) creates: bool,
     pub(super) release: Release,
     /// Brokers stamp records when they take them.
     pub(super) append_time: bool,
@@ -175,6 +177,7 @@ impl Scenario {
             replication: (d.within(1, 3) as usize).max(if faults & fault::LAG != 0 { 2 } else { 1 }),
             topics,
             auto_create,
+            creates: auto_create,
             append_time: Dice::new(seed, 9).chance(150),
             release: if d.chance(600) { Release::V4_3 } else { d.pick(&old) },
             faults,
@@ -196,6 +199,9 @@ impl Scenario {
             ends_by: d.pick(&[End::Flush, End::Flush, End::Close, End::Close, End::Abort]),
             start: d.pick(&[0, 1_000_000, ((1 << 32) - 700) * 1000, (1 << 31) * 1000 - 500_000, 77_777_777]),
         };
+        if limit.faults & fault::SETTINGS != 0 {
+            scenario.draw_settings();
+        }
         scenario.sharpen(limit);
         scenario.lower(limit);
         if scenario.has(fault::STALE) {
@@ -208,6 +214,24 @@ impl Scenario {
             scenario.trouble = scenario.trouble.min(life / 2 + 250);
         }
         scenario
+    }
+
+    /// Settings that few change. Where brokers move to other addresses, or send the producer away, who never asks the bootstrap
+    /// servers again stays away.
+    fn draw_settings(&mut self) {
+        let d = &mut Dice::new(self.seed, 23);
+        let creates = !d.chance(200);
+        let (trigger, patience) =
+            (d.pick(&[50, 500, 5000, 300_000, 300_000]), d.pick(&[0, 0, 0, 5, 100, 5000]));
+        self.config = self
+            .config
+            .allow_auto_create(creates)
+            .metadata_rebootstrap_trigger_ms(trigger)
+            .partitioner_availability_timeout_ms(patience);
+        if d.chance(200) && self.faults & (fault::ADDRESS | fault::REBOOTSTRAP) == 0 {
+            self.config = self.config.metadata_recovery(MetadataRecovery::None);
+        }
+        self.creates &= creates;
     }
 
     /// A smaller history, as far as it is to be one.
@@ -307,16 +331,19 @@ impl Limit {
     pub const SECOND: Self = Self { faults: (1 << fault::LAST.0) - 1, ..Self::NONE };
 
     /// Lowers what `name` limits. Answers whether there is such a name.
-    pub fn set(&mut self, name: &str, number: u64) -> bool {
+    ///
+    /// # Errors
+    /// There are not as many bits, topics or brokers.
+    pub fn set(&mut self, name: &str, number: u64) -> Result<bool, std::num::TryFromIntError> {
         match name {
             "--records" => self.records = number,
-            "--faults" => self.faults = number as u32,
-            "--topics" => self.topics = usize::try_from(number).unwrap_or(usize::MAX),
-            "--brokers" => self.brokers = u16::try_from(number).unwrap_or(u16::MAX),
+            "--faults" => self.faults = u32::try_from(number)?,
+            "--topics" => self.topics = usize::try_from(number)?,
+            "--brokers" => self.brokers = u16::try_from(number)?,
             "--troubles" => self.troubles = number,
-            _ => return false,
+            _ => return Ok(false),
         }
-        true
+        Ok(true)
     }
 }
 

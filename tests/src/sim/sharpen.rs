@@ -4,6 +4,7 @@ use super::dice::Dice;
 use super::fault;
 use super::scenario::{Limit, Scenario};
 use kurier_broker::Release;
+use kurier_core::config::Acks;
 
 impl Scenario {
     /// Makes a history harder in one way, or leaves it as it is, within what is allowed.
@@ -26,6 +27,9 @@ impl Scenario {
             1 => self.mix(d, faults),
             2 => return self.orphan(d, limit),
             3 if faults & fault::WORK != 0 && self.idempotent => self.oversleep(d, faults),
+            4 if faults & fault::SETTINGS != 0 => self.answerless(d, faults),
+            5 if faults & fault::SETTINGS != 0 => self.hush(d, faults),
+            6 if faults & fault::SETTINGS != 0 => self.renew(d, faults),
             _ => {}
         }
         self.records = self.records.min(limit.records);
@@ -144,6 +148,57 @@ impl Scenario {
         self.records = self.records.clamp(10, 30);
         self.trouble = d.pick(&[2000, 10_000]);
         self.pace = d.pick(&[2000, 10_000]);
+    }
+
+    /// Nothing is acknowledged, and each batch waits for the one before.
+    fn answerless(&mut self, d: &mut Dice, faults: u32) {
+        self.small(d);
+        (self.acks, self.idempotent) = (Acks::Zero, false);
+        self.config = self.config.acks(Acks::Zero).enable_idempotence(false);
+        self.in_flight = d.pick(&[1, 2]);
+        self.config = self.config.max_in_flight(self.in_flight).batch_size(d.pick(&[0, 200]));
+        self.calmly();
+        self.faults = d.pick(&[0, fault::SLOW]) & faults;
+        self.pace = d.pick(&[20, 500]);
+    }
+
+    /// Brokers ask for silence, and nothing else happens.
+    fn hush(&mut self, d: &mut Dice, faults: u32) {
+        self.small(d);
+        self.calmly();
+        self.faults = (fault::THROTTLE | d.pick(&[0, fault::ERROR])) & faults;
+        self.pace = d.pick(&[500, 5000]);
+    }
+
+    /// Leaders move often, and the topic is made anew, where topics have ids.
+    fn renew(&mut self, d: &mut Dice, faults: u32) {
+        self.small(d);
+        self.topics[0].1 = 3;
+        self.brokers = self.brokers.max(3);
+        self.release = Release::V4_3;
+        self.config = self.config.metadata_max_age_ms(d.pick(&[50, 300_000])).linger_ms(0);
+        self.linger = 0;
+        self.faults = (fault::MOVE | fault::RECREATE) & faults;
+        self.trouble = d.pick(&[500, 2000]);
+        self.pace = d.pick(&[500, 2000]);
+    }
+
+    /// Short backoffs, and no timer that would mend a wake-up which was forgotten.
+    fn calmly(&mut self) {
+        const BACKOFF: u32 = 10;
+        self.linger = 0;
+        self.config = self
+            .config
+            .linger_ms(0)
+            .request_timeout_ms(500)
+            .delivery_timeout_ms(5000)
+            .retry_backoff_ms(BACKOFF)
+            .retry_backoff_max_ms(BACKOFF)
+            .reconnect_backoff_ms(BACKOFF)
+            .reconnect_backoff_max_ms(BACKOFF)
+            .metadata_max_age_ms(300_000)
+            .connections_max_idle_ms(None);
+        self.pause = u64::from(BACKOFF * 2 * 6 / 5 + 10);
     }
 
     /// Few partitions, and many records, of which a batch holds several.

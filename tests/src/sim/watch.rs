@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex};
 #[derive(Debug, Clone)]
 pub(super) struct Watch {
     max_request_size: usize,
+    /// Topics may be made by asking for them.
+    creates: bool,
     found: Arc<Mutex<Option<String>>>,
     /// Connections on which a broker has sent the producer back to the bootstrap servers.
     sent_away: Arc<Mutex<Vec<ConnectionId>>>,
@@ -15,8 +17,14 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(max_request_size: usize) -> Self {
-        Self { max_request_size, found: Arc::default(), sent_away: Arc::default(), struck: Arc::default() }
+    pub(super) fn new(max_request_size: usize, creates: bool) -> Self {
+        Self {
+            max_request_size,
+            creates,
+            found: Arc::default(),
+            sent_away: Arc::default(),
+            struck: Arc::default(),
+        }
     }
 
     /// Looks at one request.
@@ -28,6 +36,12 @@ impl Watch {
                 if self.sent_away.lock().is_ok_and(|away| away.contains(&request.connection)) =>
             {
                 return self.note("a broker that has sent the producer away is asked again".to_owned());
+            }
+            // Older versions cannot say it.
+            Body::Metadata(metadata)
+                if metadata.allow_auto_topic_creation && request.version >= 4 && !self.creates =>
+            {
+                return self.note("brokers are asked to make topics, which is not allowed".to_owned());
             }
             _ => return,
         };

@@ -224,9 +224,11 @@ impl Wire {
         }
     }
 
-    /// Whether nothing is being written, waits for its answer or has to wait for a broker's silence to end, at `now` µs.
-    pub(super) fn is_quiet(&self, now: u64) -> bool {
-        self.taps.iter().all(|tap| tap.up.is_empty() && tap.asked.is_empty() && tap.quiet_until <= now / 1000)
+    /// From when on (µs) no broker's silence has to be waited for; `None` if something is being written, or waits for its
+    /// answer.
+    pub(super) fn quiet_from(&self) -> Option<u64> {
+        let quiet = self.taps.iter().all(|tap| tap.up.is_empty() && tap.asked.is_empty());
+        quiet.then(|| self.taps.iter().map(|tap| tap.quiet_until * 1000).max().unwrap_or(0))
     }
 
     /// The producer closes a link.

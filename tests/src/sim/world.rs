@@ -9,7 +9,7 @@ use super::dice::Dice;
 use super::fault;
 use super::inject;
 use super::memory::{Home, SIZES};
-use super::net::{NEVER, Net, Weather};
+use super::net::{NEVER, Net, Terms, Weather};
 use super::oracle::{Finding, Oracle, Wrong};
 use super::scenario::{Limit, Scenario};
 use super::timeline::Timeline;
@@ -92,8 +92,8 @@ impl World {
         timeline.at(scenario.start);
         timeline.note(|| scenario.describe());
         let mut cluster = cluster(&scenario);
-        let most = scenario.config.check().map_or(u32::MAX, |config| config.max_request_size());
-        let watch = Watch::new(most as usize);
+        let settings = scenario.config.check().map_err(|error| (Wrong::Broken, error.to_string()))?;
+        let watch = Watch::new(settings.max_request_size() as usize, settings.allow_auto_create());
         cluster.inject(inject::injector(&scenario, timeline.clone(), watch.clone()));
         let weather = Weather {
             latency: scenario.latency,
@@ -102,6 +102,12 @@ impl World {
             slow_flush: scenario.slow_flush,
             damage: scenario.has(fault::MALFORM),
         };
+        let terms = Terms {
+            answers: !matches!(scenario.acks, Acks::Zero),
+            request_timeout: u64::from(settings.request_timeout_ms()) * 1000,
+            max_idle: settings.connections_max_idle_ms().map(|ms| u64::from(ms) * 1000),
+            throttles: scenario.has(fault::THROTTLE),
+        };
         let size = &SIZES[scenario.size];
         let home = (size.make)(scenario.config).map_err(|error| (Wrong::Broken, error.to_string()))?;
         let durable = !matches!(scenario.acks, Acks::Zero);
@@ -109,7 +115,13 @@ impl World {
         let mut world = Self {
             dice: Dice::new(seed, 2),
             home,
-            net: Net::new(cluster, weather, Self::wire(&scenario), Dice::new(seed, 4), timeline.clone()),
+            net: Net::new(
+                cluster,
+                weather,
+                (Self::wire(&scenario), terms),
+                Dice::new(seed, 4),
+                timeline.clone(),
+            ),
             oracle: Oracle::new(
                 seed,
                 scenario.longest,
@@ -147,6 +159,7 @@ impl World {
             scenario,
         };
         world.oracle.noted = world.scenario.is_noted();
+        world.oracle.forgives = !matches!(world.scenario.acks, Acks::All);
         world.trouble_at += world.dice.around(world.scenario.trouble);
         // Often nothing is wrong before there is work.
         if world.scenario.has(fault::WORK) && Dice::new(seed, 21).chance(700) {
@@ -208,6 +221,9 @@ impl World {
 
     /// What is due now. Answers whether the history is over.
     fn step(&mut self) -> Result<bool, Finding> {
+        if let Some(what) = self.net.overdue(self.now, self.jumped_at) {
+            return Err((Wrong::Stuck, format!("{what}: {}", self.state())));
+        }
         self.net.advance(self.now);
         if self.trouble_at <= self.now {
             let before = self.now;
@@ -258,6 +274,12 @@ impl World {
         if self.idle_polls > HOT {
             return Err((Wrong::Stuck, format!("a busy loop: {}", self.state())));
         }
+        if !late
+            && !matches!(wake, Wake::Now)
+            && let Some(what) = self.net.forgotten()
+        {
+            return Err((Wrong::Stuck, format!("nobody will wake up for this: {what}: {}", self.state())));
+        }
         let take = !self.scenario.lazy || self.stage != Stage::Storm || self.dice.chance(50);
         if take {
             self.take(usize::MAX)?;
@@ -284,14 +306,14 @@ impl World {
 
     /// While batches are to be delivered, nothing is under way and nobody calls, the producer goes on after its backoffs.
     fn count_pause(&mut self, nothing: bool) -> Result<(), Finding> {
-        let paused = self.quiet_since.map_or(0, |since| self.now - since);
+        let paused = self.quiet_since.map_or(0, |since| self.now.saturating_sub(since));
         if paused > self.scenario.pause * 1000 {
             return Err((Wrong::Stuck, format!("nothing was done for {paused} us: {}", self.state())));
         }
         let told_late = self.scenario.discard || self.scenario.lazy;
-        let quiet = !told_late && self.oracle.untold() > 0 && self.net.is_quiet() == Some(true);
+        let from = self.net.quiet_from().filter(|_| !told_late && self.oracle.untold() > 0);
         let since = self.quiet_since.filter(|_| nothing).unwrap_or(self.now);
-        self.quiet_since = quiet.then_some(since);
+        self.quiet_since = from.map(|from| since.max(from));
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! What a producer sees of the network. It is woken exactly as the transport's contract says: only for a call that answered
 //! `Pending`, once it could make progress. What it does against the contract is noted in `breach`.
+use super::owed::Owed;
 use super::{NEVER, Net, Phase, Stream, Wants};
 use crate::sim::pipe::Pipe;
 use embedded_io::ErrorKind;
@@ -46,6 +47,7 @@ impl Transport for Net {
                 broken: false,
                 flush_at: 0,
                 wants: Wants { connect: true, ..Wants::default() },
+                owed: Owed::default(),
             });
             return if at <= now && self.dice.chance(500) { self.connect(link, to) } else { Poll::Pending };
         };
@@ -69,6 +71,7 @@ impl Transport for Net {
             Some(conn) => {
                 stream.conn = Some(conn);
                 stream.phase = Phase::Open;
+                stream.owed.opened(now);
                 stream.wants.connect = false;
                 self.timeline.note(|| format!("net     link {index} is open to broker {node}"));
                 Poll::Ready(Ok(()))
@@ -109,6 +112,7 @@ impl Transport for Net {
         let node = self.ports.iter().find(|(known, _)| *known == port).map_or(-1, |(_, node)| *node);
         let seen = self.wire.as_mut().map_or(Ok(()), |wire| wire.wrote((link.index(), node), &taken, now));
         let Some(Some(stream)) = self.links.get_mut(link.index()) else { return Poll::Pending };
+        stream.owed.wrote(&taken, now, self.terms.answers);
         stream.up.push(taken, now + delay);
         stream.flush_at = now + hold;
         self.disorder = self.disorder.take().or(seen.err());
@@ -126,6 +130,7 @@ impl Transport for Net {
             stream.wants.flush = true;
             return Poll::Pending;
         }
+        stream.owed.flushed();
         self.progress += 1;
         Poll::Ready(Ok(()))
     }
@@ -149,6 +154,7 @@ impl Transport for Net {
         for (slot, byte) in buf.iter_mut().zip(stream.inbox.drain(..count)) {
             *slot = byte;
         }
+        stream.owed.read(buf.get(..count).unwrap_or_default(), now);
         if let Some(wire) = &mut self.wire {
             wire.read(link.index(), buf.get(..count).unwrap_or_default(), now);
         }

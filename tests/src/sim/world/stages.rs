@@ -77,7 +77,7 @@ impl World {
             self.net.forget();
         }
         for (name, _) in self.scenario.topics.clone() {
-            if self.net.cluster.partitions(name) == 0 && !self.scenario.auto_create {
+            if self.net.cluster.partitions(name) == 0 && !self.scenario.creates {
                 let _ = self.net.cluster.create_topic(name, 1, self.scenario.topic());
             }
             for partition in 0..self.net.cluster.partitions(name) {
