@@ -128,6 +128,13 @@ impl Meddler {
         self.streams.clear();
     }
 
+    /// A broker, by its port, says this on every link to it, whatever it was asked.
+    pub fn say(&mut self, port: u16, frame: &[u8]) {
+        for stream in self.streams.values_mut().filter(|stream| stream.port == port) {
+            stream.ready.extend(frame);
+        }
+    }
+
     fn pull(&mut self, link: LinkId) {
         let Self { inner, meddling, streams, .. } = self;
         let Some(stream) = streams.get_mut(&link) else { return };

@@ -23,7 +23,10 @@ pub struct ModelNet {
     pub dials: u32,
     /// Broker id of each port.
     pub ports: HashMap<u16, i32>,
+    /// Brokers, by their ports, that take so many bytes more and then none: a request to them is cut anywhere.
+    pub room: HashMap<u16, usize>,
     links: HashMap<LinkId, ConnectionId>,
+    ports_of: HashMap<LinkId, u16>,
 }
 
 impl ModelNet {
@@ -43,7 +46,9 @@ impl ModelNet {
             flush_waits: false,
             dials: 0,
             ports,
+            room: HashMap::new(),
             links: HashMap::new(),
+            ports_of: HashMap::new(),
         }
     }
 
@@ -62,6 +67,7 @@ impl embedded_io::ErrorType for ModelNet {
 impl Transport for ModelNet {
     fn connect(&mut self, link: LinkId, to: Endpoint<'_>) -> Poll<Result<(), Self::Error>> {
         self.dials += 1;
+        self.ports_of.insert(link, to.port);
         let broker = self.ports.get(&to.port).copied();
         match broker.and_then(|broker| self.cluster.open(broker)) {
             Some(connection) => {
@@ -78,6 +84,13 @@ impl Transport for ModelNet {
         };
         let mut bytes = bufs.concat();
         bytes.truncate(self.write_limit);
+        if let Some(room) = self.ports_of.get(&link).and_then(|port| self.room.get_mut(port)) {
+            bytes.truncate(*room);
+            *room -= bytes.len();
+            if bytes.is_empty() {
+                return Poll::Pending;
+            }
+        }
         // What the broker makes of it is seen at the next read.
         let _ = self.cluster.handle(*connection, &bytes, self.now);
         Poll::Ready(Ok(bytes.len()))

@@ -212,7 +212,8 @@ impl<T: Text> Link<T> {
         correlation
     }
 
-    /// Forgets everything of the stream that was, the requests in flight excepted.
+    /// Forgets everything of the stream that was, the requests in flight excepted. A broker that asked for silence gets it on
+    /// the next stream, too (`ClusterConnectionStates`).
     pub fn reset(&mut self) {
         self.state = Lifecycle::Down;
         self.versions = Versions::NONE;
@@ -220,7 +221,6 @@ impl<T: Text> Link<T> {
         self.flushing = false;
         self.awaits_flush = false;
         self.incoming = Incoming::new();
-        self.throttled_until = None;
         self.silence = 0;
     }
 }

@@ -113,6 +113,10 @@ impl<H: Host> Sender<'_, H> {
                 }
                 self.retry(slot, at, DeliveryError::Broker(error.0), now);
             }
+            // Neither is retriable, and without idempotence there is no sequence to mend (`Sender.canRetry`).
+            Action::OutOfOrder | Action::UnknownProducer if !idempotent => {
+                self.fail(slot, at, DeliveryError::Broker(error.0));
+            }
             Action::OutOfOrder => self.out_of_order(slot, at, oldest, error, now),
             // A broker that does not tell where the log begins has lost the partition meanwhile, and knows nothing of who
             // wrote to it (`TransactionManager.canRetry`).
@@ -195,7 +199,7 @@ impl<H: Host> Sender<'_, H> {
             meta.flags |= flag::DENIED;
         }
         // Behind a gap it goes again as soon as that is closed, without a backoff: that is a try like any other.
-        if (hopeless && (gap || oldest)) || (oldest && !self.config.idempotence()) || (gap && spent) {
+        if (hopeless && (gap || oldest)) || (gap && spent) {
             return self.fail(slot, at, DeliveryError::Broker(error.0));
         }
         if gap {

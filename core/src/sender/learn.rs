@@ -158,10 +158,12 @@ impl<H: Host> Sender<'_, H> {
         if !same || first.state == Lifecycle::Down || l.node < 0 {
             return;
         }
+        let mut throttled_until = None;
         if let Some(own) = self.find_link(l.node).and_then(|own| self.link_mut(own)) {
             if own.link.state != Lifecycle::Down {
                 return;
             }
+            throttled_until = own.link.throttled_until;
             own.vacate();
         }
         if self.spare.node == l.node {
@@ -170,6 +172,7 @@ impl<H: Host> Sender<'_, H> {
         if let Some(first) = self.link_mut(bootstrap) {
             first.link.node = l.node;
             first.link.used = Some(now);
+            first.link.throttled_until = throttled_until.or(first.link.throttled_until);
             first.listed = true;
         }
     }

@@ -248,6 +248,8 @@ impl<H: Host> Sender<'_, H> {
         slot.link.host.assign(server.host);
         slot.link.port = server.port;
         slot.link.failures = failures;
+        // Its slot is another one each time, so the rounds tell which version of the greeting it is to have.
+        slot.link.greet_old = failures % 2 == 1;
         Some(index)
     }
 

@@ -148,7 +148,10 @@ impl<H: Host> Sender<'_, H> {
         if let Some(request) = self.link_mut(index).and_then(|slot| slot.link.in_flight.front_mut()) {
             request.batches = request.batches.saturating_sub(1);
         }
-        if p.leader >= 0
+        // As `Sender.completeBatch`: another error says nothing of who leads.
+        let moved = matches!(p.error, ErrorCode::NOT_LEADER_OR_FOLLOWER | ErrorCode::FENCED_LEADER_EPOCH);
+        if moved
+            && p.leader >= 0
             && let Some(slot) = self.slot_mut(slot)
         {
             slot.hint = Some((p.leader, p.leader_epoch));

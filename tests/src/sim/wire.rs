@@ -235,6 +235,8 @@ impl Wire {
     pub(super) fn closed(&mut self, link: usize) {
         self.moment += 1;
         self.order.closed(link, self.moment);
-        *self.tap(link) = Tap::default();
+        let tap = self.tap(link);
+        // The broker's silence outlives the stream.
+        *tap = Tap { quiet_until: tap.quiet_until, ..Tap::default() };
     }
 }

@@ -61,11 +61,16 @@ fn produced(scene: &Scene, from: i64) -> Vec<(u16, i64)> {
 
 /// The broker refuses once, as if it did not lead any more, and names this leader and epoch.
 fn refuse_once(scene: &mut Scene, leader: i64, epoch: i64) {
+    refuse_once_with(scene, ErrorCode::NOT_LEADER_OR_FOLLOWER, leader, epoch);
+}
+
+fn refuse_once_with(scene: &mut Scene, error: ErrorCode, leader: i64, epoch: i64) {
     let mut refused = false;
+    let mut told = false;
     scene.cluster().inject(move |request: &RequestInfo<'_>| {
         let first = request.api == PRODUCE && !refused;
         refused |= first;
-        first.then(|| Fault::refuse(ErrorCode::NOT_LEADER_OR_FOLLOWER))
+        (first && !error.is_none()).then(|| Fault::refuse(error))
     });
     scene.net.meddle(move |answer| {
         if answer.asked.api != PRODUCE {
@@ -74,7 +79,8 @@ fn refuse_once(scene: &mut Scene, leader: i64, epoch: i64) {
         let mut value = answer.value();
         let partition = &mut list(field(&mut value, "responses"))[0];
         let partition = &mut list(field(partition, "partitionResponses"))[0];
-        if *field(partition, "errorCode") != Value::Int(0) {
+        if !std::mem::replace(&mut told, true) {
+            assert_eq!(*field(partition, "errorCode"), Value::Int(i64::from(error.0)));
             let hint = vec![("leaderId", Value::Int(leader)), ("leaderEpoch", Value::Int(epoch))];
             let Value::Struct(fields) = partition else { panic!("no struct: {partition:?}") };
             fields.retain(|(name, _)| *name != "currentLeader");
@@ -150,4 +156,28 @@ fn a_leader_without_an_address_is_not_turned_to() {
     let from = scene.net.inner.now;
     write(&mut scene, 3 * BACKOFF);
     assert_eq!(produced(&scene, from).iter().map(|(port, _)| *port).collect::<Vec<_>>(), [9091, 9091]);
+}
+
+/// `Sender.completeBatch` looks for a leader in the answer at these two errors only.
+#[test]
+fn only_an_error_about_the_leader_names_one() {
+    for (error, believed) in [
+        (ErrorCode::NONE, false),
+        (ErrorCode::NOT_ENOUGH_REPLICAS, false),
+        (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, false),
+        (ErrorCode::FENCED_LEADER_EPOCH, true),
+    ] {
+        let mut scene = scene();
+        scene.cluster().move_leader("lines", 0, if believed { 2 } else { 1 });
+        refuse_once_with(&mut scene, error, 2, 9);
+        let from = scene.net.inner.now;
+        for _ in 0..2 {
+            write(&mut scene, 3 * BACKOFF);
+        }
+        let ports: Vec<_> = produced(&scene, from).iter().map(|(port, _)| *port).collect();
+        let first = if error.is_none() { 0 } else { 1 };
+        let after = if believed { 9092 } else { 9091 };
+        assert_eq!(ports[0], 9091);
+        assert_eq!(ports[1..], vec![after; first + 1], "{error}");
+    }
 }

@@ -148,6 +148,26 @@ fn without_idempotence_what_ends_a_producer_ends_a_batch() {
     }
 }
 
+/// Neither is a `RetriableException`, and only a `TransactionManager` would send them again (`Sender.canRetry`).
+#[test]
+fn without_idempotence_an_error_about_a_sequence_ends_a_batch_at_once() {
+    for error in [ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, ErrorCode::UNKNOWN_PRODUCER_ID] {
+        for refused in 0..5 {
+            let mut stage = Stage::new(config().linger_ms(20).enable_idempotence(false));
+            stage.inject(move |nth, _| {
+                let fault = if nth == refused { Fault::refuse(error) } else { Fault::default() };
+                Some(fault.and_delay(10))
+            });
+            let ids = five(&mut stage);
+            stage.flush();
+            stage.check();
+            assert_eq!(stage.take_seen().len(), 5, "{error}: tried once");
+            assert_eq!(stage.refusal(ids[2 * refused]), (error, Fate::NotWritten));
+            assert_eq!(stage.counts(), (8, 0, 2));
+        }
+    }
+}
+
 #[test]
 fn a_fenced_producer_is_over() {
     for error in DEADLY {

@@ -72,3 +72,39 @@ fn the_client_does_not_wait_for_a_broker_that_has_waited() {
         assert!(took < i64::from(THROTTLE) / 2, "API {api}, version {newest}: {took} ms");
     }
 }
+
+/// Kafka's own client keeps the time for the broker, whatever becomes of the connection (`ClusterConnectionStates`).
+#[test]
+fn a_broker_that_asked_for_silence_gets_it_on_the_next_link_too() {
+    // With a long backoff the bootstrap server is dialled first, and found to be the same broker.
+    for reconnect in [1, 300] {
+        let config = Config::new(SERVERS).linger_ms(0).retry_backoff_ms(1).retry_backoff_max_ms(1);
+        let config = config.reconnect_backoff_ms(reconnect).reconnect_backoff_max_ms(reconnect);
+        let mut scene = Scene::new(Storage::<2, 2, 4, 256>::new(), config, 1, 1);
+        let topic = scene.lines();
+        scene.send(topic, Record::value(b"x"));
+        assert!(scene.flush(5_000));
+        scene.net.meddle(|answer| {
+            if answer.asked.api != PRODUCE {
+                return vec![answer.frame.clone()];
+            }
+            let mut value = answer.value();
+            let Value::Struct(fields) = &mut value else { panic!("no struct: {value:?}") };
+            fields.iter_mut().find(|(name, _)| *name == "throttleTimeMs").unwrap().1 =
+                Value::Int(i64::from(THROTTLE));
+            vec![answer.saying(&value).frame]
+        });
+        scene.send(topic, Record::value(b"x"));
+        assert!(scene.flush(5_000));
+        let told = scene.net.inner.now;
+        scene.net.meddling = None;
+        scene.net.requests.clear();
+        scene.net.cut();
+        scene.send(topic, Record::value(b"x"));
+        assert!(scene.flush(5_000));
+        let asked = |api| scene.net.requests.iter().find(|(_, asked)| asked.api == api).unwrap().0 - told;
+        assert!(asked(API_VERSIONS) < 400, "it is opened again meanwhile");
+        assert!(asked(PRODUCE) >= i64::from(THROTTLE) - 10, "{reconnect}: after {} ms", asked(PRODUCE));
+        assert_eq!((scene.written, scene.lost()), (3, 0));
+    }
+}
