@@ -225,5 +225,8 @@ mod tests {
         refresh.answered(Millis(0), false, 100);
         assert_eq!(refresh.due(Millis(1), 5000), Some(Millis(100)));
         assert_eq!(refresh.failures(), 1);
+        refresh.asked();
+        refresh.answered(Millis(100), true, 100);
+        assert_eq!(refresh.failures(), 0, "the next backoff is a short one again");
     }
 }

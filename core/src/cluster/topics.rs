@@ -191,3 +191,23 @@ impl<H: Host> Topics<H> {
         self.known.as_mut_slice().iter_mut()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_that_was_learned_is_not_raised_by_a_larger_batch_that_was_on_its_way() {
+        let mut limit = Limit::new();
+        assert_eq!(limit.most(), u32::MAX);
+        limit.refused(1000);
+        assert_eq!(limit.most(), 500);
+        limit.refused(1600);
+        assert_eq!(limit.most(), 500);
+        limit.took(400);
+        limit.refused(500);
+        assert_eq!(limit.most(), 400, "as large as the largest that was taken");
+        limit.refused(400);
+        assert_eq!(limit.most(), 200, "the topic was configured anew");
+    }
+}

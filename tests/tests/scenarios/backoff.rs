@@ -109,14 +109,16 @@ fn a_slot_that_passes_from_hand_to_hand_takes_its_backoff_along() {
 
 #[test]
 fn a_broker_that_breaks_the_link_at_the_newest_greeting_is_greeted_in_the_oldest_version() {
-    let mut scene = Scene::new(Storage::<2, 2, 4, 256>::new(), config(), 1, 1);
+    let mut scene = Scene::new(Storage::<2, 2, 4, 256>::new(), config(), 2, 1);
+    // By way of the bootstrap server, and as a broker that it tells of.
+    scene.cluster().move_leader("lines", 0, 2);
     scene.cluster().inject(|request: &RequestInfo<'_>| {
         let greeting = matches!(request.body, Body::ApiVersions(_) | Body::UnsupportedApiVersions);
         (greeting && request.version > 0).then(Fault::close_before)
     });
     let topic = scene.lines();
     scene.send(topic, Record::value(b"x"));
-    assert!(scene.flush(3_000));
+    assert!(scene.flush(5_000));
     assert_eq!(scene.written, 1);
 }
 
