@@ -1,6 +1,7 @@
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -14,6 +15,8 @@ import java.util.Optional;
 import java.util.Properties;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
+import java.util.function.Consumer;
+import java.util.zip.CRC32C;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -160,7 +163,8 @@ public final class Admin {
             case "offsets" -> offsets(words[1]);
             case "brokers" -> brokers();
             case "controller" -> say(client.describeMetadataQuorum().quorumInfo().get().leaderId());
-            case "read" -> read(partition(words), words[3]);
+            case "read" -> read(partition(words), words[3], record -> say(line(record)));
+            case "digest" -> digest(partition(words));
             default -> throw new IllegalArgumentException("unknown command " + words[0]);
         }
     }
@@ -313,7 +317,8 @@ public final class Admin {
      * read TOPIC PARTITION ISOLATION: every record as Kafka's own consumer sees it, exactly: offset, timestamp, its
      * type, leader epoch, key, value, then name and value of each header. Bytes in hex, `-` for null.
      */
-    private void read(TopicPartition partition, String isolation) throws Exception {
+    private void read(TopicPartition partition, String isolation, Consumer<ConsumerRecord<byte[], byte[]>> see)
+        throws Exception {
         Properties properties = properties(bootstrap);
         properties.put("isolation.level", isolation);
         properties.put("enable.auto.commit", "false");
@@ -329,10 +334,27 @@ public final class Admin {
                     throw new IllegalStateException("read up to " + consumer.position(partition) + " of " + end);
                 }
                 for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) {
-                    say(line(record));
+                    see.accept(record);
                 }
             }
         }
+    }
+
+    /** How many records a partition holds, and a checksum over offset, time, key and value of each. */
+    private void digest(TopicPartition partition) throws Exception {
+        CRC32C sum = new CRC32C();
+        long[] count = {0};
+        read(partition, "read_uncommitted", record -> {
+            count[0]++;
+            sum.update(ByteBuffer.allocate(16).putLong(record.offset()).putLong(record.timestamp()).flip());
+            for (byte[] bytes : new byte[][] {record.key(), record.value()}) {
+                sum.update(ByteBuffer.allocate(4).putInt(bytes == null ? -1 : bytes.length).flip());
+                if (bytes != null) {
+                    sum.update(bytes);
+                }
+            }
+        });
+        say(count[0] + "\t" + sum.getValue());
     }
 
     private static String line(ConsumerRecord<byte[], byte[]> record) {

@@ -328,6 +328,17 @@ impl Admin {
         lines.iter().map(|line| Consumed::parse(line)).collect()
     }
 
+    /// How many records Kafka's own consumer finds in a partition, and a CRC-32C over all of them: of each its offset and
+    /// time (8 bytes each), then key and value, each with its length before it (4 bytes, -1 for null).
+    ///
+    /// # Errors
+    /// What the broker says.
+    pub fn digest(&self, topic: &str, partition: u32) -> Result<(u64, u32), Failure> {
+        let lines = self.run(["digest", topic, &partition.to_string()])?;
+        let mut words = lines.iter().flat_map(|line| line.split('\t'));
+        Ok((number(words.next())?, number(words.next())?))
+    }
+
     fn run<W: Into<String>>(&self, words: impl IntoIterator<Item = W>) -> Result<Vec<String>, Failure> {
         let words: Vec<String> = words.into_iter().map(Into::into).collect();
         let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);

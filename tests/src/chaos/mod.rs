@@ -1,5 +1,6 @@
 //! The real `kurier` command at full rate on three real brokers that are killed, paused and reassigned, over links that
-//! are cut, delayed and held; then its report is compared with what kcat reads from the logs.
+//! are cut, delayed and held; then its report is compared with what kcat reads from the logs, and Kafka's own consumer has to
+//! read the same.
 //!
 //! The run is one process of the command. Its records go to one topic after the other: when a topic has had its time
 //! the faults pause, the topic is judged and deleted, and sending goes on to the next meanwhile.
@@ -172,7 +173,24 @@ impl<'a> Run<'a> {
         self.admin
             .await_topic(topic, PATIENCE, |p| p.leader.is_some() && p.in_sync.len() == p.replicas.len())?;
         let ends = self.admin.offsets(topic)?;
-        let (counts, found) = segment.audit(|see| read::each(&self.kafka.bootstrap(), topic, see))?;
+        let mut digests = vec![Digest::default(); ends.len()];
+        let (counts, found) = segment.audit(|see| {
+            read::each(&self.kafka.bootstrap(), topic, |record| {
+                if let Some(digest) = digests.get_mut(record.partition as usize) {
+                    digest.add(&record);
+                }
+                see(record);
+            })
+        })?;
+        for (partition, Digest { count, sum }) in (0..).zip(digests) {
+            let own = self.admin.digest(topic, partition)?;
+            if own != (count, sum) && self.stuck.is_empty() {
+                return Err(Failure::new(format!(
+                    "Kafka's consumer reads {} records of partition {partition} of {topic}, kcat {count} or others",
+                    own.0
+                )));
+            }
+        }
         let there: Vec<_> = ends.iter().map(|(first, next)| next - first).collect();
         if found != there && self.stuck.is_empty() {
             return Err(Failure::new(format!(
@@ -226,6 +244,30 @@ impl<'a> Run<'a> {
             time,
             said,
         })
+    }
+}
+
+/// Records of a partition in their order, as [`Admin::digest`] has them.
+#[derive(Debug, Default, Clone, Copy)]
+struct Digest {
+    count: u64,
+    sum: u32,
+}
+
+impl Digest {
+    fn add(&mut self, record: &read::Record) {
+        self.count += 1;
+        self.update(&record.offset.to_be_bytes());
+        self.update(&record.timestamp.to_be_bytes());
+        for bytes in [&record.key, &record.value] {
+            let len = bytes.as_ref().map_or(-1, |bytes| bytes.len() as i32);
+            self.update(&len.to_be_bytes());
+            self.update(bytes.as_deref().unwrap_or_default());
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.sum = crc32c::crc32c_append(self.sum, bytes);
     }
 }
 
