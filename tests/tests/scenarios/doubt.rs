@@ -1,6 +1,6 @@
 //! What is in doubt, and what a broker's word proves about it: gaps, denials, topics made anew.
 use super::stage::{NAME, Stage, config};
-use kurier_broker::{Fault, TopicConfig};
+use kurier_broker::{Fault, Release, Settings, TopicConfig};
 use kurier_core::error::Fate;
 use kurier_core::storage::Storage;
 use kurier_core::wire::ErrorCode;
@@ -158,4 +158,49 @@ fn every_piece_has_all_its_attempts() {
         assert_eq!(stage.counts(), (36, 0, 0), "idempotent {idempotent}");
         assert!(stage.log(0).len() == 36 && stage.seen.lock().unwrap().len() > 10);
     }
+}
+
+/// Below Produce 13 an answer names its topic only, which may be another one by then.
+#[test]
+fn the_answer_of_a_topic_that_is_gone_proves_nothing_of_the_one_that_was_made_anew() {
+    let settings = Settings { apis: Release::V4_0.apis(), ..Settings::default() };
+    let config = config().metadata_max_age_ms(50).enable_idempotence(true);
+    let mut stage = Stage::on(settings, Storage::<2, 4, 12, 1024>::new(), config, 2, 2);
+    // Another broker, of which the cluster can be asked while this one is slow.
+    stage.net.cluster.move_leader(NAME, 1, 2);
+    stage.send_to(1, 8);
+    stage.send(8);
+    stage.flush();
+    stage.inject(|nth, _| match nth {
+        0 => Some(Fault::delay(400)),
+        // The first batch in the new log.
+        1 => Some(Fault::refuse(ErrorCode::NOT_ENOUGH_REPLICAS).and_delay(10)),
+        _ => Some(Fault::delay(10)),
+    });
+    let late = stage.send(8);
+    stage.until(|stage| stage.log(0).len() == 2);
+    stage.net.cluster.delete_topic(NAME);
+    stage.net.cluster.create_topic(NAME, 2, TopicConfig::default()).unwrap();
+    for partition in [0, 1] {
+        stage.net.cluster.set_replicas(NAME, partition, &[1, 2], &[1, 2]);
+    }
+    let (known, answers) = (stage.stats().metadata_updates, stage.stats().answers);
+    stage.until(move |stage| stage.stats().metadata_updates > known + 1);
+    assert_eq!(stage.stats().answers, answers, "the late one is still to come");
+    stage.flush();
+    assert!(stage.told(late).outcome.is_written(), "in the old log");
+    stage.most_in_flight = 0;
+    let ids: Vec<_> = (0..5).map(|_| stage.send(900)).collect();
+    stage.flush();
+    for id in &ids {
+        assert!(stage.told(*id).outcome.is_written());
+    }
+    assert_eq!(stage.log(0), [(ids[0], 0), (ids[1], 1), (ids[2], 2), (ids[3], 3), (ids[4], 4)]);
+    // With nothing of the old log in flight any more, acknowledgements prove again.
+    stage.most_in_flight = 0;
+    for _ in 0..5 {
+        stage.send(900);
+    }
+    stage.flush();
+    assert!(stage.most_in_flight > 2, "pipelined: {}", stage.most_in_flight);
 }

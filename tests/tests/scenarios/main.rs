@@ -18,3 +18,4 @@ mod split;
 mod stage;
 mod sticky;
 mod throttle;
+mod unanswered;
