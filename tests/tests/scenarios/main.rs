@@ -9,6 +9,7 @@ mod expiry;
 mod half_written;
 mod hints;
 mod idempotence;
+mod identity;
 mod rebootstrap;
 mod refusals;
 mod restart;
