@@ -213,7 +213,8 @@ impl World {
             Wake::At(at) => at.as_micros(),
             Wake::OnIo => NEVER,
         };
-        if self.touched {
+        // Links may have been cut since the last pass, when the faults ended.
+        if self.touched || self.net.woken {
             return self.now;
         }
         wake.min(self.net.next_event()).min(self.user_at).min(self.trouble_at).min(self.calm_at)
