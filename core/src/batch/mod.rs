@@ -37,3 +37,4 @@ pub use builder::NoRoom;
 pub use meta::{Builder, Crc32c, Meta};
 pub use record::{record_size, upper_bound};
 pub use seal::{Stamp, restamp, seal, stamp_of};
+pub(crate) use varint::copy;

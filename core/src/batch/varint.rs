@@ -85,7 +85,7 @@ impl<'a> Cursor<'a> {
 
 /// Copies as much of `from` as `to` holds. Unlike `copy_from_slice` there is nothing to panic about, so no
 /// panic is linked into a firmware; compilers make a `memcpy` of it all the same.
-pub(super) fn copy(to: &mut [u8], from: &[u8]) {
+pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
     for (to, from) in to.iter_mut().zip(from) {
         *to = *from;
     }

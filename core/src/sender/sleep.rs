@@ -9,6 +9,7 @@
 //! (1), length of all (4), producer id or -1 (8), epoch (2); then brokers, topics and partitions, each a count (2) and
 //! what the functions below say.
 use super::Sender;
+use crate::batch::copy;
 use crate::cluster::place::NO_LEADER;
 use crate::host::{Host, Slots, Text};
 use crate::identity::Identity;
@@ -55,10 +56,7 @@ struct Pen<'n> {
 
 impl Pen<'_> {
     fn put(&mut self, bytes: &[u8]) {
-        let room = self.notes.get_mut(self.at..).unwrap_or_default();
-        for (to, from) in room.iter_mut().zip(bytes) {
-            *to = *from;
-        }
+        copy(self.notes.get_mut(self.at..).unwrap_or_default(), bytes);
         self.at = self.at.saturating_add(bytes.len());
     }
 
