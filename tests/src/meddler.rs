@@ -10,6 +10,18 @@ use kurier_core::wire::registry;
 use std::collections::{HashMap, VecDeque};
 use std::task::Poll;
 
+/// A struct's field, to change it.
+pub fn field<'v>(value: &'v mut Value, name: &str) -> &'v mut Value {
+    let Value::Struct(fields) = value else { panic!("no struct: {value:?}") };
+    &mut fields.iter_mut().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no {name}")).1
+}
+
+/// The items of a list, to change them.
+pub fn list(value: &mut Value) -> &mut Vec<Value> {
+    let Value::Array(items) = value else { panic!("no list: {value:?}") };
+    items
+}
+
 /// A request as it was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked {

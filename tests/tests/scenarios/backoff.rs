@@ -6,6 +6,7 @@ use kurier_core::record::Record;
 use kurier_core::storage::Storage;
 use kurier_core::transport::Endpoint;
 use kurier_core::wire::ErrorCode;
+use kurier_tests::meddler::{field, list};
 use kurier_tests::scene::{SERVERS, Scene};
 use std::sync::{Arc, Mutex};
 
@@ -36,16 +37,6 @@ fn led(config: Config<'static>, partitions: i32) -> Scene {
     }
     assert!(scene.flush(5_000));
     scene
-}
-
-fn field<'v>(value: &'v mut Value, name: &str) -> &'v mut Value {
-    let Value::Struct(fields) = value else { panic!("no struct: {value:?}") };
-    &mut fields.iter_mut().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no {name}")).1
-}
-
-fn list(value: &mut Value) -> &mut Vec<Value> {
-    let Value::Array(items) = value else { panic!("no list: {value:?}") };
-    items
 }
 
 /// Changes every answer to Metadata.

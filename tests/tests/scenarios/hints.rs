@@ -6,7 +6,7 @@ use kurier_core::config::Config;
 use kurier_core::record::Record;
 use kurier_core::storage::Storage;
 use kurier_core::wire::ErrorCode;
-use kurier_tests::meddler::Answer;
+use kurier_tests::meddler::{Answer, field, list};
 use kurier_tests::scene::{SERVERS, Scene};
 
 const PRODUCE: i16 = 0;
@@ -88,16 +88,6 @@ fn refuse_once_with(scene: &mut Scene, error: ErrorCode, leader: i64, epoch: i64
         }
         vec![answer.saying(&value).frame]
     });
-}
-
-fn field<'v>(value: &'v mut Value, name: &str) -> &'v mut Value {
-    let Value::Struct(fields) = value else { panic!("no struct: {value:?}") };
-    &mut fields.iter_mut().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no {name}")).1
-}
-
-fn list(value: &mut Value) -> &mut Vec<Value> {
-    let Value::Array(items) = value else { panic!("no list: {value:?}") };
-    items
 }
 
 #[test]
