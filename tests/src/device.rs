@@ -43,9 +43,21 @@ impl Device {
     /// # Errors
     /// As there.
     pub fn start_on(nic: &str, machine: &str, words: &[&str]) -> io::Result<Self> {
+        Self::start_image("KURIER_FIRMWARE", nic, machine, words)
+    }
+
+    /// As [`Self::start`], of the image with the feature `log`, which `KURIER_FIRMWARE_LOG` names.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_logging(machine: &str, words: &[&str]) -> io::Result<Self> {
+        Self::start_image("KURIER_FIRMWARE_LOG", "user", machine, words)
+    }
+
+    fn start_image(variable: &str, nic: &str, machine: &str, words: &[&str]) -> io::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let image = std::env::var_os("KURIER_FIRMWARE")
-            .ok_or_else(|| Error::other("KURIER_FIRMWARE names no image: run `cargo xtask test`"))?;
+        let image = std::env::var_os(variable)
+            .ok_or_else(|| Error::other(format!("{variable} names no image: run `cargo xtask test`")))?;
         let name = format!("kurier-device-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let monitor = std::env::temp_dir().join(name);
         let said: String = words.iter().map(|word| format!(",arg={word}")).collect();

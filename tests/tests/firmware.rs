@@ -248,3 +248,28 @@ fn words_that_cannot_be_read_end_it_with_how_to_say_them() {
         device.wait_for("bootstrap=HOST:PORT", PATIENCE).unwrap();
     }
 }
+
+#[test]
+fn an_image_with_the_log_says_what_the_stack_does_at_the_level_that_is_asked_for() {
+    let broker = Broker::start("127.0.0.1:0", 1);
+    let bootstrap = broker.bootstrap();
+    let said = |seed: &str, level: &str| {
+        let words = [bootstrap.as_str(), "topic=telemetry", "records=3", seed, level];
+        let mut device = Device::start_logging(M3, &words).unwrap();
+        device.wait_for("\"acknowledged\":3,", PATIENCE).unwrap();
+        device.said.join("\n")
+    };
+    let lease = "[DEBUG smoltcp::socket::dhcpv4] DHCP recv Ack";
+    let opened = "[TRACE smoltcp::socket::tcp] state=SYN-SENT=>ESTABLISHED";
+    for (seed, level, shown) in [
+        ("seed=1", "log=trace", &[lease, opened][..]),
+        ("seed=2", "log=debug", &[lease]),
+        ("seed=3", "log=off", &[]),
+    ] {
+        let said = said(seed, level);
+        for line in [lease, opened] {
+            assert_eq!(said.contains(line), shown.contains(&line), "{level}, `{line}`: {said}");
+        }
+    }
+    assert_eq!(broker.samples(1), [0, 1, 2]);
+}

@@ -78,6 +78,15 @@ pub(crate) fn image() -> Result<PathBuf, Failure> {
     build(&[])
 }
 
+/// As [`image`], the one with the feature `log`.
+pub(crate) fn logging_image() -> Result<PathBuf, Failure> {
+    let image = build(&["--features", "log"])?;
+    // The next build puts its own in that place.
+    let kept = image.with_extension("log");
+    std::fs::copy(&image, &kept).map_err(|error| Failure(format!("{}: {error}", kept.display())))?;
+    Ok(kept)
+}
+
 /// As [`image`], with more options for cargo.
 fn build(more: &[&str]) -> Result<PathBuf, Failure> {
     setup::target(TARGET)?;

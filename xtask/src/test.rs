@@ -33,8 +33,9 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
     tally.suite("workspace", sh::cargo().args(["test", "--no-fail-fast", "--workspace"]));
     // Within the workspace the tests turn on a feature that a user's build does not have.
     tally.suite("core by itself", sh::cargo().args(["test", "--no-fail-fast", "--package", "kurier-core"]));
-    match firmware::image() {
-        Ok(image) => in_qemu(&mut tally, &image),
+    // The one for the other suites comes last, in the place that both are built to.
+    match firmware::logging_image().and_then(|logging| Ok((firmware::image()?, logging))) {
+        Ok((image, logging)) => in_qemu(&mut tally, &image, &logging),
         Err(failure) => tally.cannot("firmware in QEMU", &failure, in_ci),
     }
     let pages = browser::ready();
@@ -51,10 +52,11 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
 }
 
 /// The device's image against the model broker.
-fn in_qemu(tally: &mut Tally, image: &Path) {
+fn in_qemu(tally: &mut Tally, image: &Path, logging: &Path) {
     let mut tests = sh::cargo();
     tests.args(["test", "--no-fail-fast", "--package", "kurier-tests", "--features", "firmware"]);
     tests.args(["--test", "firmware*", "--", "--test-threads=2"]).env("KURIER_FIRMWARE", image);
+    tests.env("KURIER_FIRMWARE_LOG", logging);
     tally.suite("firmware in QEMU", &mut tests);
 }
 
