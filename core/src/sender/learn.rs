@@ -158,12 +158,13 @@ impl<H: Host> Sender<'_, H> {
         if !same || first.state == Lifecycle::Down || l.node < 0 {
             return;
         }
-        let mut throttled_until = None;
+        let mut silence = 0;
         if let Some(own) = self.find_link(l.node).and_then(|own| self.link_mut(own)) {
             if own.link.state != Lifecycle::Down {
                 return;
             }
-            throttled_until = own.link.throttled_until;
+            let left = own.link.throttled_until.map_or(0, |until| until.since(now));
+            silence = u32::try_from(left).unwrap_or(0);
             own.vacate();
         }
         if self.spare.node == l.node {
@@ -172,7 +173,8 @@ impl<H: Host> Sender<'_, H> {
         if let Some(first) = self.link_mut(bootstrap) {
             first.link.node = l.node;
             first.link.used = Some(now);
-            first.link.throttled_until = throttled_until.or(first.link.throttled_until);
+            // The silence that the broker asked for by its own; the later end of both holds.
+            first.link.throttle(now, silence);
             first.listed = true;
         }
     }

@@ -6,8 +6,10 @@ use kurier_broker::codec::Value;
 use kurier_core::config::Config;
 use kurier_core::record::Record;
 use kurier_core::storage::Storage;
+use kurier_core::wire::ErrorCode;
+use kurier_tests::meddler::{field, list};
 use kurier_tests::scene::{SERVERS, Scene};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 const PRODUCE: i16 = 0;
@@ -107,4 +109,57 @@ fn a_broker_that_asked_for_silence_gets_it_on_the_next_link_too() {
         assert!(asked(PRODUCE) >= i64::from(THROTTLE) - 10, "{reconnect}: after {} ms", asked(PRODUCE));
         assert_eq!((scene.written, scene.lost()), (3, 0));
     }
+}
+
+/// The link by which a broker was found again is its own from then on: of two silences it asked for the longer one holds.
+#[test]
+fn a_broker_that_asked_twice_for_silence_gets_the_longer_one() {
+    const SHORT: u32 = 400;
+    let config = Config::new(SERVERS).linger_ms(0).retry_backoff_ms(20).retry_backoff_max_ms(20);
+    let config = config.reconnect_backoff_ms(300).reconnect_backoff_max_ms(300);
+    let mut scene = Scene::new(Storage::<2, 2, 4, 256>::new(), config, 1, 1);
+    let topic = scene.lines();
+    // On its own link the broker gives no id, and asks for a short silence.
+    scene.net.meddle(|answer| {
+        let mut value = answer.value();
+        if answer.asked.api == INIT_PRODUCER_ID {
+            *field(&mut value, "throttleTimeMs") = Value::Int(i64::from(SHORT));
+            *field(&mut value, "errorCode") =
+                Value::Int(i64::from(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS.0));
+        }
+        vec![answer.saying(&value).frame]
+    });
+    scene.send(topic, Record::value(b"x"));
+    while scene.producer.stats().throttle_ms == 0 {
+        scene.turn();
+    }
+    scene.net.cut();
+    scene.net.requests.clear();
+    // The link to the bootstrap server does not turn out to be the broker's before that has asked by it, too.
+    let (held, asked) = (RefCell::new(None), Cell::new(0));
+    scene.net.meddle(move |answer| {
+        let mut value = answer.value();
+        match answer.asked.api {
+            INIT_PRODUCER_ID => {
+                *field(&mut value, "throttleTimeMs") = Value::Int(i64::from(THROTTLE));
+                held.replace(Some(answer.saying(&value).frame));
+                Vec::new()
+            }
+            METADATA if asked.replace(asked.get() + 1) == 0 => {
+                list(field(&mut value, "brokers")).clear();
+                list(field(&mut value, "topics")).clear();
+                vec![answer.saying(&value).frame]
+            }
+            _ => held.take().into_iter().chain([answer.frame.clone()]).collect(),
+        }
+    });
+    while scene.producer.stats().throttle_ms == u64::from(SHORT) {
+        scene.turn();
+    }
+    let told = scene.net.inner.now;
+    assert_eq!(scene.producer.stats().throttle_ms, u64::from(SHORT + THROTTLE));
+    assert!(scene.flush(5_000));
+    let (at, _) = scene.net.requests.iter().find(|(_, asked)| asked.api == PRODUCE).unwrap();
+    assert!(at - told >= i64::from(THROTTLE) - 10, "after {} ms", at - told);
+    assert_eq!((scene.written, scene.lost(), scene.net.count(API_VERSIONS)), (1, 0, 1), "one link");
 }
