@@ -130,9 +130,9 @@ fn vectors_a_strict_prefix_is_damage_and_its_stream_waits() {
 }
 
 #[test]
-fn vectors_cover_every_version_of_the_clients_messages() {
+fn vectors_cover_every_version_of_what_clients_of_the_project_send() {
     let all = messages("messages");
-    for (key, versions) in [(0, 3..=13), (3, 4..=13), (18, 0..=4), (22, 0..=5)] {
+    for (key, versions) in [(0, 3..=13), (3, 4..=13), (18, 0..=4), (22, 0..=5), (17, 0..=1), (36, 0..=2)] {
         let api = registry::api(key).unwrap();
         assert_eq!((api.oldest, api.newest), (*versions.start(), *versions.end()));
         for version in versions {

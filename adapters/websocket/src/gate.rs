@@ -5,7 +5,7 @@
 //! tagged fields, long varints, or bytes behind the last field.
 //!
 //! Let through are ApiVersions, Metadata, InitProducerId and Produce, without transactions, in the versions of the core's own
-//! tables; and SASL, by which a client authenticates to the broker. Answers are narrowed to that: clients are told of these APIs only, and of the topics that are allowed.
+//! tables; and SASL, by which a client authenticates to the broker: credentials are not looked at and not kept. Answers are narrowed to that: clients are told of these APIs only, and of the topics that are allowed.
 //! A topic that is not is answered for as a broker would: TOPIC_AUTHORIZATION_FAILED.
 use crate::cluster::Cluster;
 use crate::refusal::{Kind, Refusal};
@@ -13,17 +13,26 @@ use crate::topics::Topics;
 use kurier_broker::codec::{self, Direction, RequestHeader, Value, object};
 use kurier_core::wire::{
     Api, ErrorCode, Item, Walker, api_versions, init_producer_id, metadata, produce, registry,
+    sasl_authenticate, sasl_handshake,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// What is let through.
-const APIS: [Api; 4] = [produce::API, metadata::API, api_versions::API, init_producer_id::API];
+const APIS: [Api; 6] = [
+    produce::API,
+    metadata::API,
+    api_versions::API,
+    init_producer_id::API,
+    // What follows version 0 has no Kafka header (KIP-152), so it could not be read.
+    Api { oldest: 1, ..sasl_handshake::API },
+    sasl_authenticate::API,
+];
 /// Structs in one request: what is read takes memory in proportion to them.
 const MAX_STRUCTS: u32 = 4_096;
 /// Structs in one answer: partitions of a large topic.
 const MAX_ANSWER_STRUCTS: u32 = 200_000;
-/// What a struct weighs beside a number of an array.
+/// What a struct weighs beside a number or a text.
 const WEIGHT: u32 = 16;
 /// Requests of one connection that wait for their answers.
 pub(crate) const MAX_WAITING: usize = 32;
@@ -96,17 +105,11 @@ impl Gate {
     /// It is not let through, and the connection is to be closed.
     pub fn request(&mut self, payload: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
         let key = payload.first_chunk().map_or(-1, |key| i16::from_be_bytes(*key));
-        if sasl::versions(key).is_some() {
-            return self.authentication(key, payload).map(Some);
-        }
-        if !APIS.iter().any(|api| api.key == key) {
-            return Err(forbidden(format!(
-                "requests of API key {key} are not let through, only a producer's"
-            )));
-        }
+        let api = allowed(key).ok_or_else(|| {
+            forbidden(format!("requests of API key {key} are not let through, only a producer's"))
+        })?;
         let (header, body) = codec::request_header(payload).map_err(malformed)?;
         let RequestHeader { version, correlation, .. } = header;
-        let api = registry::api(key).ok_or_else(|| malformed("no such API"))?;
         if !(api.oldest..=api.newest).contains(&version) {
             if key != api_versions::API.key {
                 return Err(version_refused(key, version));
@@ -149,19 +152,6 @@ impl Gate {
         Ok(Some(codec::frame(&payload)))
     }
 
-    /// A step of SASL.
-    fn authentication(&mut self, key: i16, payload: &[u8]) -> Result<Vec<u8>, Refusal> {
-        let version = payload.get(2..4).and_then(|rest| rest.first_chunk());
-        let version = i16::from_be_bytes(*version.ok_or_else(|| malformed("it has no version"))?);
-        if sasl::versions(key).is_none_or(|(oldest, newest)| !(oldest..=newest).contains(&version)) {
-            return Err(version_refused(key, version));
-        }
-        let request = sasl::request(payload).ok_or_else(|| malformed("SASL in another form than Kafka's"))?;
-        let (correlation, denied) = (request.correlation, Vec::new());
-        self.waiting.push_back(Due::Broker { key, version, correlation, denied });
-        Ok(codec::frame(&request.payload))
-    }
-
     /// The next answer of the bridge's own, if it is its turn.
     pub fn ready(&mut self) -> Option<Vec<u8>> {
         match self.waiting.pop_front()? {
@@ -186,12 +176,7 @@ impl Gate {
         if i32::from_be_bytes(*found) != correlation {
             return Err(garbage("an answer to another request"));
         }
-        if sasl::versions(key).is_some() {
-            let rest = sasl::answer(key, version, body)
-                .ok_or_else(|| garbage("SASL in another form than Kafka's"))?;
-            return Ok(codec::frame(&[found, rest.as_slice()].concat()));
-        }
-        let api = registry::api(key).ok_or_else(|| garbage("no such API"))?;
+        let api = allowed(key).ok_or_else(|| garbage("no such API"))?;
         let body = if api.response_header(version) >= 1 { skip_tags(body)? } else { body };
         let value = read(key, version, Direction::Response, body, MAX_ANSWER_STRUCTS)
             .map_err(|refusal| garbage(refusal.reason))?;
@@ -292,6 +277,11 @@ impl Gate {
     }
 }
 
+/// The API of this key, if it is let through.
+fn allowed(key: i16) -> Option<&'static Api> {
+    APIS.iter().find(|api| api.key == key)
+}
+
 /// Refuses what takes part in a transaction.
 fn without_transaction(value: Value) -> Result<Value, Refusal> {
     match value.text_or_null("transactionalId") {
@@ -303,12 +293,11 @@ fn without_transaction(value: Value) -> Result<Value, Refusal> {
 /// The APIs that are let through, in the versions that both sides know.
 fn narrow_versions(value: &Value) -> Value {
     let known = value.list("apiKeys").iter().filter_map(|range| {
-        let mut own = APIS.iter().map(|api| (api.key, api.oldest, api.newest)).chain(sasl::APIS);
-        let (key, oldest, newest) = own.find(|(key, ..)| i64::from(*key) == range.int("apiKey"))?;
-        let oldest = range.int("minVersion").max(i64::from(oldest));
-        let newest = range.int("maxVersion").min(i64::from(newest));
+        let Api { key, oldest, newest, .. } = i16::try_from(range.int("apiKey")).ok().and_then(allowed)?;
+        let oldest = range.int("minVersion").max(i64::from(*oldest));
+        let newest = range.int("maxVersion").min(i64::from(*newest));
         (oldest <= newest).then(|| {
-            object([("apiKey", key.into()), ("minVersion", oldest.into()), ("maxVersion", newest.into())])
+            object([("apiKey", (*key).into()), ("minVersion", oldest.into()), ("maxVersion", newest.into())])
         })
     });
     object([
@@ -378,7 +367,7 @@ fn read(key: i16, version: i16, direction: Direction, body: &[u8], max: u32) -> 
             Item::Done => return Ok(builder.finish().value),
             Item::NeedMore => return Err(malformed("the frame ends before the message does")),
             Item::Element { .. } => weight += WEIGHT,
-            Item::Int { .. } => weight += 1,
+            Item::Int { .. } | Item::Chunk { first: true, .. } => weight += 1,
             _ => (),
         }
         if weight > max.saturating_mul(WEIGHT) {
@@ -414,6 +403,5 @@ fn garbage(what: impl ToString) -> Refusal {
     Refusal::new(Kind::BrokerGarbage, format!("the broker's answer cannot be read: {}", what.to_string()))
 }
 
-mod sasl;
 #[cfg(test)]
 mod tests;

@@ -44,6 +44,10 @@ pub mod find_coordinator;
 pub mod list_offsets;
 #[cfg(feature = "reverse")]
 pub mod registry;
+#[cfg(feature = "reverse")]
+pub mod sasl_authenticate;
+#[cfg(feature = "reverse")]
+pub mod sasl_handshake;
 
 pub use error_code::ErrorCode;
 pub use item::{Damage, Item};

@@ -1,6 +1,7 @@
 //! All messages by API key: what reads requests that it did not choose needs.
 use super::{
     Api, Message, api_versions, fetch, find_coordinator, init_producer_id, list_offsets, metadata, produce,
+    sasl_authenticate, sasl_handshake,
 };
 
 /// Which way a message goes.
@@ -12,8 +13,8 @@ pub enum Direction {
     Response,
 }
 
-/// Requests and responses, by ascending key.
-pub static MESSAGES: [[&Message; 2]; 7] = [
+/// Requests and responses. A new pair comes last: inputs of the fuzzer name one by its place.
+pub static MESSAGES: [[&Message; 2]; 9] = [
     [&produce::request::MESSAGE, &produce::response::MESSAGE],
     [&fetch::request::MESSAGE, &fetch::response::MESSAGE],
     [&list_offsets::request::MESSAGE, &list_offsets::response::MESSAGE],
@@ -21,6 +22,8 @@ pub static MESSAGES: [[&Message; 2]; 7] = [
     [&find_coordinator::request::MESSAGE, &find_coordinator::response::MESSAGE],
     [&api_versions::request::MESSAGE, &api_versions::response::MESSAGE],
     [&init_producer_id::request::MESSAGE, &init_producer_id::response::MESSAGE],
+    [&sasl_handshake::request::MESSAGE, &sasl_handshake::response::MESSAGE],
+    [&sasl_authenticate::request::MESSAGE, &sasl_authenticate::response::MESSAGE],
 ];
 
 /// The API of this key.

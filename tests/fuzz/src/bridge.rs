@@ -166,13 +166,6 @@ impl Connection {
     fn judge(&mut self, frame: &[u8]) {
         let (size, payload) = frame.split_first_chunk().expect("a size");
         assert_eq!(u32::from_be_bytes(*size) as usize, payload.len());
-        let asked = head(payload);
-        if [17, 36].contains(&asked.0) {
-            // The model has no SASL. What is written is read alike, and so stays as it is.
-            let mut again = Gate::new(Arc::new(Rules::new(Topics::new(), false, Vec::new(), &[])));
-            assert_eq!(again.request(payload).as_ref().map(Option::as_deref), Ok(Some(frame)));
-            return self.asked.push_back(asked);
-        }
         let (header, body) = codec::request_header(payload).expect("a header");
         let RequestHeader { key, version, correlation, tags, .. } = header;
         assert!(APIS.contains(&key) && tags.is_empty(), "API {key}");

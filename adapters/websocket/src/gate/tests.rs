@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 const CLICKS: [u8; 16] = [1; 16];
 const SECRET: [u8; 16] = [2; 16];
+const HANDSHAKE: &[u8] = b"\0\x11\0\x01\0\0\0\x07\0\x01p\0\x05PLAIN";
 
 fn gate() -> Gate {
     let mut topics = Topics::new();
@@ -70,6 +71,9 @@ fn whatever_is_done_to_a_request_nothing_passes_but_what_may() {
     let begin = object([("transactionalId", Value::Null), ("transactionTimeoutMs", 9.into())]);
     seeds.extend((0..=5).map(|version| request(22, version, &begin)));
     seeds.extend((0..=4).map(|version| request(18, version, &object([]))));
+    seeds.push(HANDSHAKE.to_vec());
+    let token = object([("authBytes", vec![0, b'a', 0].into())]);
+    seeds.extend((0..=2).map(|version| request(36, version, &token)));
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = move |below: usize| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -127,4 +131,50 @@ fn whatever_a_broker_answers_ends_in_an_answer_or_a_refusal() {
             assert!(frame.len() > 8);
         }
     }
+}
+
+#[test]
+fn a_step_of_sasl_passes_as_it_is_but_for_what_is_not_understood() {
+    let passes = |bytes: &[u8]| gate().request(bytes).map(|frame| frame.unwrap()[4..].to_vec()).ok();
+    assert_eq!(passes(HANDSHAKE).as_deref(), Some(HANDSHAKE));
+    assert_eq!(passes(&[HANDSHAKE, b"and more"].concat()).as_deref(), Some(HANDSHAKE));
+    let old = b"\0\x24\0\x01\0\0\0\x07\xff\xff\0\0\0\x03\0a\0";
+    assert_eq!(passes(old).as_deref(), Some(&old[..]));
+    // Tagged fields in header and body, and a length in two bytes where one would do.
+    let plain = b"\0\x24\0\x02\0\0\0\x07\0\x01p\0\x04\0a\0\0";
+    let strange = b"\0\x24\0\x02\0\0\0\x07\0\x01p\x01\x63\x02xy\x84\0\0a\0\x01\x05\x01z";
+    assert_eq!(passes(plain).as_deref(), Some(&plain[..]));
+    assert_eq!(passes(strange).as_deref(), Some(&plain[..]));
+    for whole in [HANDSHAKE, plain] {
+        for len in 0..whole.len() {
+            assert_eq!(passes(&whole[..len]), None, "{len}");
+        }
+    }
+    assert_eq!(passes(b"\0\x11\0\0\0\0\0\x07\0\x01p\0\x05PLAIN"), None, "version 0");
+    assert_eq!(passes(b"\0\x24\0\x03\0\0\0\x07\0\x01p\0\x04\0a\0\0"), None, "version 3");
+    assert_eq!(passes(b"\0\x11\0\x01\0\0\0\x07\0\x01p\xff\xff"), None, "no mechanism");
+}
+
+#[test]
+fn what_a_broker_says_in_sasl_passes_as_it_is_but_for_what_is_not_understood() {
+    let steps: [(&[u8], &[u8]); 4] = [
+        (HANDSHAKE, b"\0\0\0\x07\0\0\0\0\0\x02\0\x05PLAIN\0\x01X"),
+        (b"\0\x24\0\0\0\0\0\x07\0\x01p\0\0\0\0", b"\0\0\0\x07\0\x3a\0\x02no\0\0\0\0"),
+        (b"\0\x24\0\x01\0\0\0\x07\0\x01p\0\0\0\0", b"\0\0\0\x07\0\0\xff\xff\0\0\0\x01z\0\0\0\0\0\0\0\x09"),
+        (b"\0\x24\0\x02\0\0\0\x07\0\x01p\0\x01\0", b"\0\0\0\x07\0\0\0\0\x02z\0\0\0\0\0\0\0\x09\0"),
+    ];
+    let told = |question: &[u8], answer: &[u8]| {
+        let mut gate = gate();
+        assert!(gate.request(question).unwrap().is_some());
+        gate.answer(answer).map(|frame| frame[4..].to_vec()).ok()
+    };
+    for (question, answer) in steps {
+        assert_eq!(told(question, answer).as_deref(), Some(answer));
+        for len in 0..answer.len() {
+            assert_eq!(told(question, &answer[..len]), None, "{len} bytes of {answer:?}");
+        }
+    }
+    let [.., (question, plain)] = steps;
+    let tagged = b"\0\0\0\x07\0\0\0\0\x02z\0\0\0\0\0\0\0\x09\x01\x08\0";
+    assert_eq!(told(question, tagged).as_deref(), Some(plain));
 }
