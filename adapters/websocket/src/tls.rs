@@ -113,8 +113,8 @@ fn read(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
         .collect::<Result<_, _>>()
         .map_err(|_| TlsError::Damaged("--tls-cert", files.cert.clone()))?;
     let first = chain.first().ok_or_else(|| TlsError::NoCertificate(files.cert.clone()))?;
-    if expiry::has_expired(first, std::time::SystemTime::now()) {
-        log::warn!("--tls-cert {}: the certificate has expired; browsers refuse it", files.cert.display());
+    if let Some(trouble) = expiry::trouble(first, std::time::SystemTime::now()) {
+        log::warn!("--tls-cert {}: the certificate {trouble}; browsers refuse it", files.cert.display());
     }
     let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| match error {
         pem::Error::NoItemsFound => TlsError::NoKey(files.key.clone()),
