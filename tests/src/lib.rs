@@ -1,5 +1,6 @@
 //! What the scenarios, vector tests and real brokers share.
 pub mod ask_all;
+pub mod cable;
 pub mod chaos;
 pub mod device;
 pub mod load;

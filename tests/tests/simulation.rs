@@ -2,7 +2,7 @@
 //!
 //! Those are played as they were when they found it: with the kinds of faults, and the user, of that time.
 #![allow(clippy::panic, missing_docs)] // a test
-use kurier_tests::sim::{Limit, play, tell};
+use kurier_tests::sim::{Limit, cable, play, tell};
 
 fn all_well(seeds: impl Iterator<Item = u64>, limit: Limit) {
     for seed in seeds {
@@ -66,5 +66,24 @@ fn an_epoch_begins_before_batches_are_chosen() {
 fn a_seed_is_the_same_history_every_time() {
     for seed in [7, 45, 98] {
         assert_eq!(tell(seed, Limit::NONE).1, tell(seed, Limit::NONE).1, "seed {seed}");
+    }
+}
+
+#[test]
+fn nor_over_frames_that_a_bad_cable_loses_doubles_delays_and_damages() {
+    for seed in 1..=60 {
+        if let Err(failure) = cable::play(seed) {
+            let text = cable::tell(seed).1;
+            panic!("{text}\n{failure:?}\nreplay: cargo xtask sim --smoltcp --seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_seed_is_the_same_history_over_frames_every_time() {
+    for seed in [3, 12] {
+        let (once, text) = cable::tell(seed);
+        assert!(once.is_ok() && text.lines().count() > 20, "{text}");
+        assert_eq!(cable::tell(seed).1, text, "seed {seed}");
     }
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 /// Runs the command; `--defects` was taken.
 pub(crate) fn run(mut arguments: Arguments<'_>) -> ExitCode {
+    let smoltcp = arguments.flag("--smoltcp");
     let mut passed: Vec<String> = Vec::new();
     for name in ["--first-seed", "--count", "--threads", "--seed"] {
         match arguments.value::<u64>(name) {
@@ -40,6 +41,7 @@ pub(crate) fn run(mut arguments: Arguments<'_>) -> ExitCode {
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
         .args(["run", "--release", "--quiet", "--package", "kurier-tests", "--bin", "defects", "--"])
+        .args(smoltcp.then_some("--smoltcp"))
         .args(&passed);
     match sh::run(&mut command) {
         Ok(()) => ExitCode::SUCCESS,

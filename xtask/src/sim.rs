@@ -12,10 +12,17 @@ sim [--first-seed S] [--count N] [--threads T]
 sim --seed S [--records N] [--faults BITS] [--topics N] [--brokers N] [--troubles N]
                                         one of them, line by line, or with fewer records, kinds of faults,
                                         topics, brokers and faults
-sim --defects [--first-seed S] [--count N] [--threads T] [--defect NAME]
+sim --smoltcp [--first-seed S] [--count N] [--threads T], sim --smoltcp --seed S
+                                        the same over frames: the smoltcp adapter and smoltcp on a cable that loses,
+                                        doubles, delays and damages them; N is 1000 unless it is given
+sim --defects [--smoltcp] [--first-seed S] [--count N] [--threads T] [--defect NAME]
                                         a core with deliberate defects, one at a time: each must be caught
                                         within N histories, 3000 unless it is given
-sim --defects --defect NAME --seed S    one history with one defect, line by line";
+sim --defects [--smoltcp] --defect NAME --seed S
+                                        one history with one defect, line by line";
+
+/// What makes a history smaller than its seed does.
+const LIMITS: [&str; 5] = ["--records", "--faults", "--topics", "--brokers", "--troubles"];
 
 /// What the options forbid one another, and how large they may be; in words. The programs check it, too: this is before they
 /// are built.
@@ -49,19 +56,13 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
     if arguments.flag("--defects") {
         return crate::defects::run(arguments);
     }
+    let smoltcp = arguments.flag("--smoltcp");
     let mut passed: Vec<String> = Vec::new();
-    for name in [
-        "--first-seed",
-        "--count",
-        "--threads",
-        "--seed",
-        "--records",
-        "--faults",
-        "--topics",
-        "--brokers",
-        "--troubles",
-    ] {
+    for name in ["--first-seed", "--count", "--threads", "--seed"].into_iter().chain(LIMITS) {
         match arguments.value::<u64>(name) {
+            Ok(Some(_)) if smoltcp && LIMITS.contains(&name) => {
+                return arguments.wrong(&format!("{name} limits no history over smoltcp"));
+            }
             Ok(Some(value)) => passed.extend([name.to_owned(), value.to_string()]),
             Ok(None) => {}
             Err(code) => return code,
@@ -74,11 +75,11 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
         return arguments.wrong(&what);
     }
     if !passed.iter().any(|word| word == "--count" || word == "--seed") {
-        passed.extend(["--count".to_owned(), "10000".to_owned()]);
+        passed.extend(["--count".to_owned(), if smoltcp { "1000" } else { "10000" }.to_owned()]);
     }
     let mut command = sh::cargo();
     command.args(["run", "--release", "--quiet", "--package", "kurier-tests", "--bin", "sim", "--"]);
-    sh::ended(sh::run(command.args(&passed)))
+    sh::ended(sh::run(command.args(smoltcp.then_some("--smoltcp")).args(&passed)))
 }
 
 #[cfg(test)]

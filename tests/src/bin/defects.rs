@@ -1,7 +1,7 @@
 //! Switches the core's deliberate defects on, one after the other, and plays simulated histories until one goes
 //! wrong: what the simulation does not catch, nobody can rely on it for. Built by `cargo xtask sim --defects`.
 //!
-//! `defects [--count N] [--first-seed S] [--threads T] [--defect NAME [--seed S]]`
+//! `defects [--smoltcp] [--count N] [--first-seed S] [--threads T] [--defect NAME [--seed S]]`
 use std::process::ExitCode;
 
 #[cfg(not(kurier_defects))]
@@ -22,15 +22,16 @@ fn main() -> ExitCode {
     };
     // Many a defect ends in a panic, which is as good a way to be caught as any.
     std::panic::set_hook(Box::new(|_| {}));
-    let caught =
-        options.one().map_or_else(|| hunt::run(&options), |(defect, seed)| hunt::replay(defect, seed));
+    let caught = options
+        .one()
+        .map_or_else(|| hunt::run(&options), |(defect, seed)| hunt::replay(&options, defect, seed));
     if caught { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 #[cfg(kurier_defects)]
 mod hunt {
     use kurier_core::defect::{self, Defect};
-    use kurier_tests::sim::{self, Failure, Limit};
+    use kurier_tests::sim::{self, Failure, Limit, Played, cable};
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     use std::time::Instant;
 
@@ -40,11 +41,31 @@ mod hunt {
         threads: usize,
         only: Option<Defect>,
         seed: Option<u64>,
+        smoltcp: bool,
+    }
+
+    impl Options {
+        fn play(&self, seed: u64) -> Result<Played, Failure> {
+            if self.smoltcp { cable::play(seed) } else { sim::play(seed, Limit::NONE) }
+        }
+
+        fn tell(&self, seed: u64) -> (Result<Played, Failure>, String) {
+            if self.smoltcp { cable::tell(seed) } else { sim::tell(seed, Limit::NONE) }
+        }
+
+        fn line(&self, defect: Defect, seed: u64) -> String {
+            let smoltcp = if self.smoltcp { " --smoltcp" } else { "" };
+            format!("cargo xtask sim --defects{smoltcp} --defect {defect:?} --seed {seed}")
+        }
     }
 
     pub(super) fn options(given: &[String]) -> Result<Options, String> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut options = Options { count: 3000, first: 1, threads, only: None, seed: None };
+        let (smoltcp, given) = match given.split_first() {
+            Some((first, rest)) if first == "--smoltcp" => (true, rest),
+            _ => (false, given),
+        };
+        let mut options = Options { count: 3000, first: 1, threads, only: None, seed: None, smoltcp };
         let mut many = None;
         for pair in given.chunks(2) {
             let [name, value] = pair else { return Err(format!("{} needs a value", pair.concat())) };
@@ -83,12 +104,12 @@ mod hunt {
     }
 
     /// Plays one history line by line. Answers whether the defect was noticed, and only the defect.
-    pub(super) fn replay(defect: Defect, seed: u64) -> bool {
+    pub(super) fn replay(options: &Options, defect: Defect, seed: u64) -> bool {
         defect::set(Some(defect));
-        let (played, text) = sim::tell(seed, Limit::NONE);
+        let (played, text) = options.tell(seed);
         defect::set(None);
         println!("{text}");
-        let own = sim::play(seed, Limit::NONE).err();
+        let own = options.play(seed).err();
         match &played {
             Ok(_) => println!("seed {seed} with {defect:?}: nothing went wrong"),
             Err(failure) => println!("seed {seed} with {defect:?}: {:?}: {}", failure.wrong, failure.what),
@@ -97,12 +118,8 @@ mod hunt {
             None => println!("seed {seed} without it: nothing went wrong"),
             Some(failure) => println!("seed {seed} without it: {:?}: {}", failure.wrong, failure.what),
         }
-        println!("replay: {}", line(defect, seed));
+        println!("replay: {}", options.line(defect, seed));
         played.is_err() && own.is_none()
-    }
-
-    fn line(defect: Defect, seed: u64) -> String {
-        format!("cargo xtask sim --defects --defect {defect:?} --seed {seed}")
     }
 
     // Fewer would say little of the simulation.
@@ -128,7 +145,7 @@ mod hunt {
                     format!("{:?}", failure.wrong),
                     failure.what,
                     "",
-                    line(*defect, failure.seed)
+                    options.line(*defect, failure.seed)
                 ),
                 None => {
                     println!("{name:<24}     -  {took:>5.1} s  NOT CAUGHT {}", defect.what());
@@ -158,7 +175,7 @@ mod hunt {
             let failure = hunt(options, from);
             defect::set(None);
             let failure = failure?;
-            let Err(own) = sim::play(failure.seed, Limit::NONE) else { return Some(failure) };
+            let Err(own) = options.play(failure.seed) else { return Some(failure) };
             println!("seed {} goes wrong without any defect: {}", own.seed, own.what);
             from = failure.seed - options.first + 1;
         }
@@ -172,7 +189,7 @@ mod hunt {
             if n >= options.count || found.load(Ordering::Relaxed) {
                 return None;
             }
-            if let Err(failure) = sim::play(options.first + n, Limit::NONE) {
+            if let Err(failure) = options.play(options.first + n) {
                 found.store(true, Ordering::Relaxed);
                 return Some(failure);
             }

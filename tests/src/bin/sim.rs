@@ -1,5 +1,6 @@
-//! Plays simulated histories: `sim --first-seed S --count N [--threads T]`, or one line by line: `sim --seed S`.
-use kurier_tests::sim::{self, Failure, Limit, Played, Wrong};
+//! Plays simulated histories: `sim --first-seed S --count N [--threads T]`, or one line by line: `sim --seed S`. With `--smoltcp`
+//! those over frames.
+use kurier_tests::sim::{self, Failure, Limit, Played, Wrong, cable};
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +22,7 @@ struct Options {
     threads: usize,
     seed: Option<u64>,
     limit: Limit,
+    smoltcp: bool,
 }
 
 fn main() -> ExitCode {
@@ -29,21 +31,25 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(what) => {
             eprintln!(
-                "error: {what}\nusage: sim --first-seed S --count N [--threads T] | sim --seed S [LIMITS]\nlimits: --records N, --faults BITS, --topics N, --brokers N, --troubles N"
+                "error: {what}\nusage: sim [--smoltcp] --first-seed S --count N [--threads T] | sim --seed S [LIMITS] | sim --smoltcp --seed S\nlimits: --records N, --faults BITS, --topics N, --brokers N, --troubles N"
             );
             return ExitCode::from(2);
         }
     };
     std::panic::set_hook(Box::new(|_| {}));
     match options.seed {
-        Some(seed) => replay(seed, options.limit),
+        Some(seed) => replay(&options, seed),
         None => many(&options),
     }
 }
 
 fn options(given: &[String]) -> Result<Options, String> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut options = Options { first: 1, count: 1000, threads, seed: None, limit: Limit::NONE };
+    let (smoltcp, given) = match given.split_first() {
+        Some((first, rest)) if first == "--smoltcp" => (true, rest),
+        _ => (false, given),
+    };
+    let mut options = Options { first: 1, count: 1000, threads, seed: None, limit: Limit::NONE, smoltcp };
     let mut many = None;
     for pair in given.chunks(2) {
         let [name, value] = pair else { return Err(format!("{} needs a value", pair.concat())) };
@@ -53,6 +59,7 @@ fn options(given: &[String]) -> Result<Options, String> {
             "--count" => options.count = number,
             "--threads" => options.threads = usize::try_from(number).unwrap_or(usize::MAX),
             "--seed" => options.seed = Some(number),
+            _ if smoltcp => return Err(format!("unexpected `{name}`")),
             limit => match options.limit.set(limit, number) {
                 Ok(true) => continue,
                 Ok(false) => return Err(format!("unexpected `{name}`")),
@@ -70,8 +77,12 @@ fn options(given: &[String]) -> Result<Options, String> {
     }
 }
 
-fn replay(seed: u64, limit: Limit) -> ExitCode {
-    let (played, text) = sim::tell(seed, limit);
+fn play(options: &Options, seed: u64) -> Result<Played, Failure> {
+    if options.smoltcp { cable::play(seed) } else { sim::play(seed, options.limit) }
+}
+
+fn replay(options: &Options, seed: u64) -> ExitCode {
+    let (played, text) = if options.smoltcp { cable::tell(seed) } else { sim::tell(seed, options.limit) };
     say!("{text}");
     match played {
         Ok(played) => {
@@ -129,7 +140,7 @@ fn many(options: &Options) -> ExitCode {
                 return (failures, sum, played);
             }
             played += 1;
-            match sim::play(options.first + n, options.limit) {
+            match play(options, options.first + n) {
                 Ok(one) => {
                     sum.add(&one);
                 }
@@ -150,7 +161,10 @@ fn many(options: &Options) -> ExitCode {
         }
     });
     failures.sort_by_key(|failure| failure.seed);
-    if let Some(first) = failures.first() {
+    if let Some(first) = failures.first().filter(|_| options.smoltcp) {
+        say!("\n{}\n", cable::tell(first.seed).1);
+        say!("replay: cargo xtask sim --smoltcp --seed {}", first.seed);
+    } else if let Some(first) = failures.first() {
         let limit = sim::shrink(first.seed, first.wrong);
         say!("\n{}\n", sim::tell(first.seed, limit).1);
         say!("replay: cargo xtask sim --seed {}{limit}", first.seed);

@@ -2,6 +2,7 @@
 //!
 //! Single-threaded, no sleeps, no clock: the same seed gives the same history to the same event. An oracle compares
 //! what the user was told with what the logs hold in the end. What it cannot see: real sockets, real brokers.
+pub mod cable;
 mod content;
 mod crash;
 mod dice;
@@ -112,7 +113,7 @@ pub fn shrink(seed: u64, wrong: Wrong) -> Limit {
 const FEWER: &[u64] = &[1, 2, 3, 4, 5, 7, 10, 14, 20, 30, 45, 60, 90];
 
 fn run(seed: u64, limit: Limit, timeline: &Timeline) -> Result<Played, Failure> {
-    let played = catch_unwind(AssertUnwindSafe(|| {
+    judged(seed, timeline, || {
         let mut world = World::new(seed, limit, timeline.clone())?;
         world.play()?;
         Ok(Played {
@@ -121,8 +122,16 @@ fn run(seed: u64, limit: Limit, timeline: &Timeline) -> Result<Played, Failure> 
             written: world.oracle.written,
             struck: world.was_struck(),
         })
-    }));
-    let found = match played {
+    })
+}
+
+/// Plays a history, in which a panic is wrong, too.
+fn judged(
+    seed: u64,
+    timeline: &Timeline,
+    play: impl FnOnce() -> Result<Played, oracle::Finding>,
+) -> Result<Played, Failure> {
+    let found = match catch_unwind(AssertUnwindSafe(play)) {
         Ok(Ok(played)) => return Ok(played),
         Ok(Err(found)) => found,
         Err(panic) => {

@@ -360,17 +360,17 @@ impl World {
 }
 
 /// What time it is, as far as deadlines are concerned.
-struct Clock {
-    now: u64,
-    jumped_at: u64,
+pub(super) struct Clock {
+    pub(super) now: u64,
+    pub(super) jumped_at: u64,
     /// ms.
-    timeout: u64,
+    pub(super) timeout: u64,
 }
 
 impl Clock {
     /// A batch has its end when `delivery.timeout.ms` is over, and does not run out of time before. Instants are whole
     /// milliseconds in the core. A jump of the clock makes everything late, and so does who takes deliveries late.
-    fn judge(&self, told: &Told<'_>, opened: u64, prompt: bool) -> Result<(), Finding> {
+    pub(super) fn judge(&self, told: &Told<'_>, opened: u64, prompt: bool) -> Result<(), Finding> {
         let (age, serial, timeout) = (self.now / 1000 - opened / 1000, told.serial, self.timeout);
         let timed_out = matches!(told.outcome, Outcome::Failed { error: DeliveryError::TimedOut, .. });
         if timed_out && age < timeout {

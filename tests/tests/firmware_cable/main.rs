@@ -3,14 +3,8 @@
 #![cfg(feature = "firmware")]
 #![allow(clippy::unwrap_used, clippy::panic)] // a test
 
-#[path = "../smoltcp_loopback/brokers.rs"]
-#[allow(dead_code)] // what only virtual time uses
-mod brokers;
 mod ether;
 mod town;
-#[path = "../smoltcp_loopback/wire.rs"]
-#[allow(dead_code)]
-mod wire;
 
 use ether::Weather;
 use kurier_tests::device::{Device, M3};

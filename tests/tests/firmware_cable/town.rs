@@ -1,7 +1,7 @@
 //! Whom the device can reach: a DHCP server, a name server and the model brokers, all at 10.0.2.2, in real time.
-use crate::brokers::Brokers;
 use crate::ether::{Ether, Weather};
 use kurier_broker::{Cluster, Settings, TopicConfig};
+use kurier_tests::cable::Brokers;
 use kurier_tests::device::number;
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::udp::{PacketBuffer, PacketMetadata, Socket};

@@ -1,11 +1,8 @@
 //! The core in the smallest useful storage over smoltcp, against the model brokers at the other end of a cable:
 //! in virtual time, with frames that are lost, doubled, late and damaged.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)] // a test
-mod brokers;
-mod seeds;
-mod wire;
+mod bounds;
 
-use brokers::{Brokers, HOST};
 use kurier_broker::{Cluster, Settings, TopicConfig};
 use kurier_core::config::Config;
 use kurier_core::error::SendError;
@@ -15,12 +12,12 @@ use kurier_core::sender::Wake;
 use kurier_core::storage::{Memory, Storage};
 use kurier_core::transport::Endpoint;
 use kurier_smoltcp::Links;
+use kurier_tests::cable::{Brokers, CALM, End, HOST, Weather, cable};
 use smoltcp::iface::{Interface, SocketSet};
 use smoltcp::phy::FaultInjector;
 use smoltcp::socket::tcp::{Socket, SocketBuffer};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
-use wire::{CALM, End, Weather};
 
 const SERVERS: &[Endpoint<'static>] = &[Endpoint { host: HOST, port: 9091 }];
 const FOUL: Weather = Weather { delay_ms: 3, loss: 5, twice: 3, late: 10 };
@@ -47,7 +44,7 @@ impl<const N: usize> World<N> {
         weather: Weather,
         seed: u32,
     ) -> Self {
-        let (near, far) = wire::cable(weather, seed);
+        let (near, far) = cable(weather, seed);
         let mut brokers = Brokers::new(Cluster::new(Settings::default()), brokers, far);
         brokers.cluster.create_topic("lines", partitions, TopicConfig::default()).unwrap();
         let mut device = FaultInjector::new(near, seed);

@@ -1,5 +1,6 @@
 //! The model brokers behind listening smoltcp sockets at the far end of the cable.
-use crate::wire::{End, Weather};
+#![allow(clippy::unwrap_used)] // of tests only
+use super::wire::{End, Weather};
 use kurier_broker::{Cluster, ConnectionId};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::Device;
@@ -8,7 +9,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
 
 /// The address of every broker at the far end of a cable; they differ in their ports.
-pub(crate) const HOST: &str = "10.0.0.2";
+pub const HOST: &str = "10.0.0.2";
 /// Streams that each broker can serve at a time.
 const BACKLOG: usize = 12;
 
@@ -19,14 +20,17 @@ struct Seat {
 }
 
 /// A cluster within reach of an interface.
-pub(crate) struct Brokers<D = End> {
-    pub(crate) cluster: Cluster,
+pub struct Brokers<D = End> {
+    /// What they serve.
+    pub cluster: Cluster,
     /// Streams that were opened so far.
-    pub(crate) opened: u32,
-    pub(crate) device: D,
-    pub(crate) interface: Interface,
+    pub opened: u32,
+    /// Their end of the cable.
+    pub device: D,
+    /// The stack there.
+    pub interface: Interface,
     /// Theirs, and those of whoever else is at that end.
-    pub(crate) sockets: SocketSet<'static>,
+    pub sockets: SocketSet<'static>,
     seats: Vec<Seat>,
 }
 
@@ -36,7 +40,7 @@ const fn port(broker: u16) -> u16 {
 
 impl<D: Device> Brokers<D> {
     /// Brokers 1 to `count`, on the ports 9091 and up of `host`, which leads to `address`.
-    pub(crate) fn at(
+    pub fn at(
         (host, address): (&str, IpAddress),
         hardware: HardwareAddress,
         mut cluster: Cluster,
@@ -61,7 +65,7 @@ impl<D: Device> Brokers<D> {
     }
 
     /// One turn. `unix_ms` is the brokers' wall clock.
-    pub(crate) fn poll(&mut self, now: Instant, unix_ms: i64) {
+    pub fn poll(&mut self, now: Instant, unix_ms: i64) {
         self.interface.poll(now, &mut self.device, &mut self.sockets);
         self.cluster.poll(unix_ms);
         for seat in &mut self.seats {
@@ -74,7 +78,11 @@ impl<D: Device> Brokers<D> {
             }
             if socket.may_send() && seat.connection.is_none() {
                 seat.connection = self.cluster.open(i32::from(seat.broker));
-                self.opened += 1;
+                match seat.connection {
+                    Some(_) => self.opened += 1,
+                    // Nobody listens there.
+                    None => socket.abort(),
+                }
             }
             let Some(connection) = seat.connection else { continue };
             while socket.can_recv() && self.cluster.is_reading(connection) {
@@ -97,14 +105,14 @@ impl<D: Device> Brokers<D> {
     }
 
     /// Cuts every stream, as a broker that restarts does.
-    pub(crate) fn cut(&mut self) {
+    pub fn cut(&mut self) {
         for seat in &mut self.seats {
             self.sockets.get_mut::<Socket<'_>>(seat.socket).abort();
         }
     }
 
     /// The first four bytes of the values in a partition.
-    pub(crate) fn numbers(&self, topic: &str, partition: i32) -> Vec<u32> {
+    pub fn numbers(&self, topic: &str, partition: i32) -> Vec<u32> {
         let number = |value: &[u8]| u32::from_be_bytes(*value.first_chunk().unwrap());
         self.cluster.records(topic, partition).map(|record| number(record.value.unwrap())).collect()
     }
@@ -112,29 +120,34 @@ impl<D: Device> Brokers<D> {
 
 impl Brokers {
     /// Brokers at the far end of a cable.
-    pub(crate) fn new(cluster: Cluster, count: u16, device: End) -> Self {
+    pub fn new(cluster: Cluster, count: u16, device: End) -> Self {
         let place = (HOST, IpAddress::v4(10, 0, 0, 2));
         Self::at(place, HardwareAddress::Ip, cluster, count, device)
     }
 
     /// When there is something to do here.
-    pub(crate) fn next(&mut self, now: Instant) -> Option<Instant> {
+    pub fn next(&mut self, now: Instant) -> Option<Instant> {
         let own = self.interface.poll_at(now, &self.sockets);
         own.into_iter().chain(self.device.next_arrival()).min()
     }
 
     /// When the next frame arrives at the other end.
-    pub(crate) fn arrival_at_peer(&self) -> Option<Instant> {
+    pub fn arrival_at_peer(&self) -> Option<Instant> {
         self.device.next_arrival_at_peer()
     }
 
     /// Frames lost, doubled and made late so far.
-    pub(crate) fn mishaps(&self) -> [u32; 3] {
+    pub fn mishaps(&self) -> [u32; 3] {
         self.device.mishaps()
     }
 
+    /// Frames put on the cable so far, at either end.
+    pub fn frames(&self) -> u64 {
+        self.device.frames()
+    }
+
     /// Changes what the cable does.
-    pub(crate) fn set_weather(&self, weather: Weather) {
+    pub fn set_weather(&self, weather: Weather) {
         self.device.set(weather);
     }
 }

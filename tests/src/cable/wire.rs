@@ -6,20 +6,21 @@ use std::rc::Rc;
 
 /// What a cable does to frames.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Weather {
+pub struct Weather {
     /// A frame's time on the cable, in ms.
-    pub(crate) delay_ms: u64,
+    pub delay_ms: u64,
     /// So many of a hundred are lost, each.
-    pub(crate) loss: u32,
+    pub loss: u32,
     /// So many of a hundred arrive twice.
-    pub(crate) twice: u32,
+    pub twice: u32,
     /// So many of a hundred are overtaken: they take up to five times as long.
-    pub(crate) late: u32,
+    pub late: u32,
 }
 
 /// A cable on which nothing happens.
-pub(crate) const CALM: Weather = Weather { delay_ms: 1, loss: 0, twice: 0, late: 0 };
+pub const CALM: Weather = Weather { delay_ms: 1, loss: 0, twice: 0, late: 0 };
 
+#[derive(Debug)]
 struct Cable {
     weather: Weather,
     random: u32,
@@ -27,6 +28,8 @@ struct Cable {
     under_way: [Vec<(Instant, Vec<u8>)>; 2],
     /// Frames lost, doubled and made late.
     mishaps: [u32; 3],
+    /// Frames put on it so far.
+    frames: u64,
 }
 
 impl Cable {
@@ -40,6 +43,7 @@ impl Cable {
 
     fn put(&mut self, towards: usize, frame: &[u8], now: Instant) {
         let weather = self.weather;
+        self.frames += 1;
         if self.chance(weather.loss) {
             self.mishaps[0] += 1;
             return;
@@ -56,43 +60,54 @@ impl Cable {
 }
 
 /// One end of a cable.
-pub(crate) struct End {
+#[derive(Debug)]
+pub struct End {
     cable: Rc<RefCell<Cable>>,
     own: usize,
 }
 
 /// A cable's two ends.
-pub(crate) fn cable(weather: Weather, seed: u32) -> (End, End) {
+pub fn cable(weather: Weather, seed: u32) -> (End, End) {
     let under_way = [Vec::new(), Vec::new()];
-    let cable = Rc::new(RefCell::new(Cable { weather, random: seed | 1, under_way, mishaps: [0; 3] }));
+    let cable =
+        Rc::new(RefCell::new(Cable { weather, random: seed | 1, under_way, mishaps: [0; 3], frames: 0 }));
     (End { cable: cable.clone(), own: 0 }, End { cable, own: 1 })
 }
 
 impl End {
     /// When the next frame arrives here.
-    pub(crate) fn next_arrival(&self) -> Option<Instant> {
+    pub fn next_arrival(&self) -> Option<Instant> {
         self.cable.borrow().under_way[self.own].iter().map(|(at, _)| *at).min()
     }
 
     /// When the next frame arrives at the other end.
-    pub(crate) fn next_arrival_at_peer(&self) -> Option<Instant> {
+    pub fn next_arrival_at_peer(&self) -> Option<Instant> {
         self.cable.borrow().under_way[1 - self.own].iter().map(|(at, _)| *at).min()
     }
 
     /// Frames lost, doubled and made late so far.
-    pub(crate) fn mishaps(&self) -> [u32; 3] {
+    pub fn mishaps(&self) -> [u32; 3] {
         self.cable.borrow().mishaps
     }
 
+    /// Frames put on the cable so far, at either end.
+    pub fn frames(&self) -> u64 {
+        self.cable.borrow().frames
+    }
+
     /// Changes the weather.
-    pub(crate) fn set(&self, weather: Weather) {
+    pub fn set(&self, weather: Weather) {
         self.cable.borrow_mut().weather = weather;
     }
 }
 
-pub(crate) struct Received(Vec<u8>);
+/// A frame that has come.
+#[derive(Debug)]
+pub struct Received(Vec<u8>);
 
-pub(crate) struct Sending {
+/// Room for a frame.
+#[derive(Debug)]
+pub struct Sending {
     cable: Rc<RefCell<Cable>>,
     towards: usize,
     now: Instant,
