@@ -14,7 +14,7 @@ pub(crate) struct Weather {
     pub(crate) twice: u32,
     /// Towards the device: a byte is another, or the end is missing.
     pub(crate) damage: u32,
-    /// Frames for nobody that come in a burst. Whether the controller had room for them nobody says.
+    /// Frames for nobody that come in a burst.
     pub(crate) burst: u32,
 }
 
@@ -28,18 +28,21 @@ pub(crate) struct Ether {
     pub(crate) weather: Weather,
     /// Frames lost, doubled and damaged.
     pub(crate) mishaps: [u32; 3],
+    /// Frames that went out towards the device.
+    pub(crate) sent: u64,
 }
 
 impl Ether {
-    /// An end, and how QEMU is told of it.
-    pub(crate) fn new() -> (Self, String) {
+    /// An end, where the other is, and how QEMU is told of it.
+    pub(crate) fn new() -> (Self, SocketAddr, String) {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_nonblocking(true).unwrap();
         // QEMU binds it again; a port that was free a moment ago.
         let guest = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let nic = format!("socket,udp={},localaddr={guest}", socket.local_addr().unwrap());
         let (weather, mishaps) = (Weather::default(), [0; 3]);
-        (Self { socket, guest, again: None, random: 9, weather, mishaps }, nic)
+        let ether = Self { socket, guest, again: None, random: 9, weather, mishaps, sent: 0 };
+        (ether, guest, nic)
     }
 
     fn chance(&mut self, percent: u32) -> bool {
@@ -51,13 +54,27 @@ impl Ether {
     }
 
     /// Sends a burst of long frames that everybody must look at, of a protocol that nobody knows.
-    pub(crate) fn burst(&self) {
+    pub(crate) fn burst(&mut self) {
         let mut frame = [0xFF; FRAME];
         frame[12..14].copy_from_slice(&[0x88, 0xB5]);
         for _ in 0..self.weather.burst {
-            // As above.
-            let _ = self.socket.send_to(&frame, self.guest);
+            self.put(&frame);
         }
+    }
+
+    fn put(&mut self, frame: &[u8]) {
+        // A guest that is not there yet or any more loses the frame.
+        self.sent += u64::from(self.socket.send_to(frame, self.guest).is_ok());
+    }
+
+    /// Frames that this machine's kernel has thrown away, since QEMU did not come to fetch them.
+    pub(crate) fn unfetched(guest: SocketAddr) -> u64 {
+        // Columns: number, address and port in hexadecimal digits, ..., the count at the end.
+        let sockets = std::fs::read_to_string("/proc/net/udp").unwrap();
+        let port = format!(":{:04X}", guest.port());
+        let own = sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let own = own.filter(|columns| columns.get(1).is_some_and(|place| place.ends_with(&port)));
+        own.map(|columns| columns.last().unwrap().parse::<u64>().unwrap()).sum()
     }
 
     fn damage(&mut self, frame: &mut Vec<u8>) {
@@ -100,8 +117,7 @@ impl TxToken for Sending<'_> {
         for _ in 0..self.0.copies() {
             let mut sent = frame.clone();
             self.0.damage(&mut sent);
-            // A guest that is not there yet or any more loses the frame.
-            let _ = self.0.socket.send_to(&sent, self.0.guest);
+            self.0.put(&sent);
         }
         result
     }

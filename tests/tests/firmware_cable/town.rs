@@ -9,6 +9,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{
     DhcpMessageType, DhcpPacket, DhcpRepr, EthernetAddress, IpAddress, IpEndpoint, Ipv4Address,
 };
+use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
@@ -41,27 +42,35 @@ pub(crate) struct Seen {
     pub(crate) questions: u32,
     /// Frames lost, doubled and damaged.
     pub(crate) mishaps: [u32; 3],
+    /// Frames that went out towards the device.
+    pub(crate) sent: u64,
 }
 
 /// The far end of the cable, in a thread of its own.
 pub(crate) struct Town {
     /// QEMU's option for the device's network.
     pub(crate) nic: String,
+    guest: SocketAddr,
     manners: Sender<Manners>,
     thread: JoinHandle<Seen>,
 }
 
 impl Town {
     pub(crate) fn start(manners: Manners) -> Self {
-        let (ether, nic) = Ether::new();
+        let (ether, guest, nic) = Ether::new();
         let (sender, receiver) = channel();
         let thread = std::thread::spawn(move || Servers::new(ether, manners).run(&receiver));
-        Self { nic, manners: sender, thread }
+        Self { nic, guest, manners: sender, thread }
     }
 
     /// From now on.
     pub(crate) fn behave(&self, manners: Manners) {
         self.manners.send(manners).unwrap();
+    }
+
+    /// Frames towards the device that never came to its controller, while it runs.
+    pub(crate) fn unfetched(&self) -> u64 {
+        Ether::unfetched(self.guest)
     }
 
     /// The end.
@@ -119,7 +128,8 @@ impl Servers {
         }
         let records = self.brokers.cluster.records("telemetry", 0);
         let samples = records.map(|record| number(record.value.unwrap()).unwrap()).collect();
-        Seen { samples, questions: self.questions, mishaps: self.brokers.device.mishaps }
+        let Ether { mishaps, sent, .. } = self.brokers.device;
+        Seen { samples, questions: self.questions, mishaps, sent }
     }
 
     /// Gives the one address there is.

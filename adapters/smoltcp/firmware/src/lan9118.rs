@@ -25,6 +25,7 @@ const HW_CFG: usize = 0x74;
 const RX_FIFO_INF: usize = 0x7C;
 const TX_FIFO_INF: usize = 0x80;
 const PMT_CTRL: usize = 0x84;
+const RX_DROP: usize = 0xA0;
 const MAC_CSR_CMD: usize = 0xA4;
 const MAC_CSR_DATA: usize = 0xA8;
 const AFC_CFG: usize = 0xAC;
@@ -52,7 +53,8 @@ pub struct Traffic {
     pub received: u32,
     /// Frames sent.
     pub sent: u32,
-    /// Frames that came damaged, too long, or found no room to be sent from.
+    /// Frames that came damaged or too long, and those for which there was no room: in the controller when they came (QEMU's
+    /// does not count them), or to be sent from.
     pub dropped: u32,
     /// Bytes of the frames taken and sent, without their checksums.
     pub bytes: u32,
@@ -152,7 +154,9 @@ impl Lan9118 {
     }
 
     /// What went through so far.
-    pub const fn traffic(&self) -> Traffic {
+    pub fn traffic(&mut self) -> Traffic {
+        // Reading the counter clears it.
+        self.traffic.dropped = self.traffic.dropped.wrapping_add(self.registers.read(RX_DROP));
         self.traffic
     }
 

@@ -136,7 +136,7 @@ impl Network {
     }
 
     /// Frames so far.
-    pub const fn traffic(&self) -> Traffic {
+    pub fn traffic(&mut self) -> Traffic {
         self.device.traffic()
     }
 }

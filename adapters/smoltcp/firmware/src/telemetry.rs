@@ -225,11 +225,12 @@ impl Telemetry {
         let Figures { sent, refused, acknowledged, dropped, failed, .. } = self.figures;
         let stats = self.producer.stats();
         let (retries, opened, bytes) = (stats.retries, stats.connections_opened, stats.bytes);
-        let (ms, stack, wire) = ((now - self.started) / 1000, board.stack_used(), traffic.bytes);
+        let (ms, stack) = ((now - self.started) / 1000, board.stack_used());
+        let Traffic { received: frames, dropped: frames_dropped, bytes: wire, .. } = traffic;
         board.say(format_args!(
             "{{\"sent\":{sent},\"acknowledged\":{acknowledged},\"failed\":{failed},\"refused\":{refused},\"dropped\":{dropped},\
              \"open\":{open},\"batch_bytes\":{bytes},\"wire_bytes\":{wire},\"retries\":{retries},\
-             \"connections\":{opened},\"ms\":{ms},\"stack\":{stack},\"sleeps\":{}}}",
+             \"connections\":{opened},\"frames\":{frames},\"frames_dropped\":{frames_dropped},\"ms\":{ms},\"stack\":{stack},\"sleeps\":{}}}",
             board.sleeps
         ));
     }
