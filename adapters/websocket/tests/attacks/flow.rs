@@ -70,9 +70,13 @@ fn a_page_that_reads_nothing_is_not_read_from_and_given_up() {
     let mut page = stage.page();
     let question = request(API_VERSIONS, 0, 1, &object([]));
     let many: Vec<u8> = question.iter().copied().cycle().take(question.len() * 1000).collect();
-    let sent = pour(&mut page, &many);
-    assert!(sent < MUCH, "{sent} bytes were taken");
-    eventually("it is given up", || stage.bridge.refusals(Kind::Timeout) == 1);
+    // On a busy machine it may be slow at first instead of full.
+    let (mut sent, start) = (0, Instant::now());
+    while stage.bridge.refusals(Kind::Timeout) == 0 {
+        sent += pour(&mut page, &many);
+        assert!(sent < MUCH, "{sent} bytes were taken");
+        assert!(start.elapsed() < 4 * PATIENCE, "it is given up");
+    }
     assert_eq!(stage.page().ask(API_VERSIONS, 0, &object([])).int("errorCode"), 0, "others are served");
 }
 

@@ -123,6 +123,24 @@ fn another_protocol_with_the_same_certificate_is_refused() {
 }
 
 #[test]
+fn tls_1_2_is_refused() {
+    let folder = Folder::new();
+    let stage = secured(folder.certify());
+    let mut raw = TcpStream::connect(stage.bridge.address()).unwrap();
+    raw.set_read_timeout(Some(PATIENCE)).unwrap();
+    // A ClientHello of TLS 1.2 with all that the certificate needs (RFC 5246, section 7.4.1.2): version, random, no session,
+    // TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, no compression; then secp256r1, its points as they are, and ECDSA with SHA-256.
+    let extensions = b"\0\x0a\0\x04\0\x02\0\x17\0\x0b\0\x02\x01\0\0\x0d\0\x04\0\x02\x04\x03";
+    let hello = [&b"\x03\x03"[..], &[7; 32], b"\0\0\x02\xc0\x2b\x01\0\0\x16", extensions].concat();
+    let length = u8::try_from(hello.len()).unwrap();
+    raw.write_all(&[&[22, 3, 1, 0, length + 4, 1, 0, 0, length], hello.as_slice()].concat()).unwrap();
+    let mut alert = Vec::new();
+    let _end = raw.read_to_end(&mut alert);
+    assert_eq!(alert, [21, 3, 3, 0, 2, 2, 70], "fatal: protocol_version");
+    eventually("it is counted", || stage.bridge.refusals(Kind::Malformed) == 1);
+}
+
+#[test]
 fn who_is_slow_before_or_amid_the_handshake_is_ended() {
     let folder = Folder::new();
     let stage = secured(folder.certify());
