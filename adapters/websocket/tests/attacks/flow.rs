@@ -1,7 +1,7 @@
 //! How bytes flow: who does not read is not read from, what was sent last arrives, farewells are answered.
 use crate::page::{API_VERSIONS, PATIENCE, PRODUCE, Page, Stage, eventually, request};
 use kurier_bridge::{Kind, Options, Server, Topics};
-use kurier_broker::codec::{Value, object};
+use kurier_broker::codec::{Value, frame, object};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
@@ -78,6 +78,23 @@ fn a_page_that_reads_nothing_is_not_read_from_and_given_up() {
         assert!(start.elapsed() < 4 * PATIENCE, "it is given up");
     }
     assert_eq!(stage.page().ask(API_VERSIONS, 0, &object([])).int("errorCode"), 0, "others are served");
+}
+
+#[test]
+fn no_more_than_32_requests_wait_for_their_answers() {
+    let (_bridge, mut page, mut broker) = pair(|_| ());
+    let question = request(API_VERSIONS, 0, 1, &object([]));
+    page.send(&question.repeat(40));
+    let mut heard = vec![0; 32 * question.len()];
+    broker.read_exact(&mut heard).unwrap();
+    assert_eq!(heard, question.repeat(32));
+    broker.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    assert!(broker.read(&mut heard).is_err(), "one more");
+    broker.set_read_timeout(Some(PATIENCE)).unwrap();
+    // An answer without any API makes room for one more.
+    broker.write_all(&frame(&[0, 0, 0, 1, 0, 0, 0, 0, 0, 0])).unwrap();
+    assert_eq!(broker.read(&mut heard).unwrap(), question.len());
+    assert_eq!(page.answer().unwrap(), [0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
 }
 
 #[test]
