@@ -119,6 +119,29 @@ fn the_link_that_was_never_used_makes_room_first_whatever_the_clock_says() {
 }
 
 #[test]
+fn a_link_that_only_questions_went_by_makes_room_before_one_with_data_though_it_was_used_later() {
+    let config = config().metadata_max_age_ms(50);
+    let mut scene = Scene::new(Storage::<2, 2, 4, 256>::new(), config, 4, 2);
+    scene.cluster().move_leader("lines", 0, 3);
+    scene.cluster().move_leader("lines", 1, 4);
+    let topic = scene.lines();
+    scene.send(topic, Record::value(b"x").partition(0));
+    assert!(scene.flush(5_000));
+    // Any of the two links is asked for the newest metadata.
+    let asked_last = |scene: &Scene| scene.net.requests.last().map(|(_, asked)| (asked.port, asked.api));
+    while asked_last(&scene) != Some((9091, METADATA)) {
+        scene.turn();
+    }
+    scene.net.dials.clear();
+    for partition in [1, 0] {
+        scene.send(topic, Record::value(b"x").partition(partition));
+        assert!(scene.flush(5_000));
+    }
+    let ports: Vec<_> = scene.net.dials.iter().map(|(_, port)| *port).collect();
+    assert_eq!(ports, [9094], "the link to 9093 stays");
+}
+
+#[test]
 fn a_broker_that_is_up_again_is_not_kept_waiting_by_what_happened_weeks_ago() {
     for days in [13, 24, 25, 26, 49, 50] {
         let mut scene = Scene::new(Storage::<2, 4, 4, 256>::new(), config(), 3, 4);
