@@ -1,6 +1,7 @@
 //! The command line: kcat's short options where it has them, Kafka's configuration names, long options for
 //! everything. Values are judged here as far as one value alone can be judged.
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use kurier::config::{Server, ServerError};
 use std::path::PathBuf;
 
 /// Produces records to Apache Kafka from a shell.
@@ -233,8 +234,8 @@ pub(crate) struct Bridge {
     pub talk: Talk,
 }
 
-fn broker_address(text: &str) -> Result<(String, u16), String> {
-    kurier_bridge::address(text.trim()).ok_or_else(|| "it must look like HOST:PORT".to_owned())
+fn broker_address(text: &str) -> Result<(String, u16), ServerError> {
+    text.trim().parse().map(|Server { host, port }| (host, port))
 }
 
 /// `kurier demo`.

@@ -40,7 +40,8 @@ fn bad_input_options_that_make_no_bridge_are_named() {
     with(&["--listen", "0.0.0.0:0"]).says(&["0.0.0.0:0", "--allow-origin", "--token-file", "--insecure"]);
     with(&["--token-file", &token]).says(&["16 or more characters"]);
     with(&["--token-file", "/no/such/file"]).says(&["--token-file /no/such/file"]);
-    with(&["--allow-broker", "nonsense"]).says(&["HOST:PORT"]);
+    with(&["--allow-broker", "nonsense"]).says(&["HOST:PORT", "it has no port"]);
+    with(&["--allow-broker", "::1:9092"]).says(&["--allow-broker", "IPv6 address without brackets"]);
     with(&["--max-frame", "0"]).says(&["--max-frame"]);
     with(&["--max-requests-per-second", "0"]).says(&["--max-requests-per-second"]);
     with(&["--idle-timeout", "0"]).says(&["--idle-timeout"]);

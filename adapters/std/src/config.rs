@@ -19,7 +19,7 @@ mod translate;
 
 pub use error::ConfigError;
 pub use keys::{Effect, Key, Kind, find, keys};
-pub use servers::Server;
+pub use servers::{Server, ServerError};
 pub use settings::Settings;
 
 /// The properties of a producer. Starts empty: everything has Kafka's default but `bootstrap.servers`.

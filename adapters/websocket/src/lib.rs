@@ -42,7 +42,7 @@ mod topics;
 pub use frames::Frames;
 pub use gate::{Gate, Rules};
 #[cfg(feature = "server")]
-pub use options::{Options, OptionsError, address};
+pub use options::{Options, OptionsError};
 pub use refusal::{Kind, Refusal};
 #[cfg(feature = "server")]
 pub use server::{Server, StartError};

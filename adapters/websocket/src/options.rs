@@ -1,5 +1,4 @@
 //! How a bridge is started, and when it refuses to: openly, without saying so.
-use crate::cluster::Address;
 use crate::tls::TlsFiles;
 use crate::topics::Topics;
 use std::fmt;
@@ -156,14 +155,6 @@ fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Reads `HOST:PORT`; an IPv6 address has brackets.
-pub fn address(text: &str) -> Option<Address> {
-    let (host, port) = text.rsplit_once(':')?;
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let port = port.parse().ok().filter(|port| *port > 0)?;
-    (!host.is_empty()).then(|| (host.to_owned(), port))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,14 +190,5 @@ mod tests {
         assert_eq!(bad(|o| o.token = Some("short".into())), OptionsError::Token);
         assert_eq!(bad(|o| o.token = Some("with space 0123456789".into())), OptionsError::Token);
         assert_eq!(bad(|o| o.max_frame = 0), OptionsError::Zero("--max-frame"));
-    }
-
-    #[test]
-    fn addresses_are_hosts_with_ports() {
-        assert_eq!(address("a.b:1"), Some(("a.b".into(), 1)));
-        assert_eq!(address("[::1]:9092"), Some(("::1".into(), 9092)));
-        for bad in ["a", "a:", ":1", "a:0", "a:65536", "a:b", ""] {
-            assert_eq!(address(bad), None, "{bad}");
-        }
     }
 }

@@ -1,6 +1,9 @@
 //! `bootstrap.servers`: a list of `host:port`, IPv6 addresses in brackets. Names are resolved later, each
 //! time a broker is dialled.
 
+use std::fmt;
+use std::str::FromStr;
+
 /// One bootstrap server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
@@ -9,6 +12,27 @@ pub struct Server {
     /// 1 to 65535.
     pub port: u16,
 }
+
+impl FromStr for Server {
+    type Err = ServerError;
+
+    /// Reads `host:port`, an IPv6 address in brackets. `PLAINTEXT://` may stand before it.
+    fn from_str(entry: &str) -> Result<Self, ServerError> {
+        one(entry).map_err(ServerError)
+    }
+}
+
+/// Why a text is no [`Server`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerError(&'static str);
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it {}", self.0)
+    }
+}
+
+impl std::error::Error for ServerError {}
 
 /// What each entry must look like.
 pub(super) const ALLOWED: &str =
@@ -91,6 +115,13 @@ mod tests {
         let found: Vec<_> = servers.iter().map(|s| (s.host.as_str(), s.port)).collect();
         assert_eq!(found, [("a.example", 9092), ("10.0.0.1", 1), ("::1", 65535), ("b-1", 9093)]);
         assert_eq!(repeated, ["A.example:9092"]);
+    }
+
+    #[test]
+    fn one_server_is_read_like_an_entry_of_the_list() {
+        assert_eq!("[::1]:9092".parse(), Ok(Server { host: "::1".to_owned(), port: 9092 }));
+        let error = "::1:9092".parse::<Server>().unwrap_err();
+        assert_eq!(error.to_string(), "it is an IPv6 address without brackets");
     }
 
     #[test]
