@@ -120,3 +120,46 @@ fn a_reset_at_any_moment_is_a_new_beginning() {
     assert_eq!(samples.len() - begins.last().unwrap(), 60, "the last boot's are all there");
     assert!(begins.len() > 2, "resets came before and after first records: {begins:?}");
 }
+
+#[test]
+fn a_reset_while_it_waits_for_an_address_a_name_or_a_broker_is_a_new_beginning() {
+    let bad = Weather { loss: 100, ..GOOD.weather };
+    let town = Town::start(Manners { leases: false, knows: false, ..GOOD });
+    let mut device = device(&town, &[BY_NAME, "records=20"]);
+    // DHCP is silent, then there is no such name, then the broker's cable is cut: with a lease and a name that came before it.
+    device.wait_for("trouble: no address", PATIENCE).unwrap();
+    device.reset().unwrap();
+    device.wait_for("trouble: no address", PATIENCE).unwrap();
+    town.behave(Manners { knows: false, ..GOOD });
+    for _ in 0..2 {
+        device.wait_for("trouble: Unreachable at broker.example", PATIENCE).unwrap();
+        device.reset().unwrap();
+    }
+    device.wait_for("network: 10.0.2.15/24", PATIENCE).unwrap();
+    town.behave(Manners { weather: bad, ..GOOD });
+    device.wait_for("trouble: ", PATIENCE).unwrap();
+    device.reset().unwrap();
+    device.wait_for("trouble: no address", PATIENCE).unwrap();
+    town.behave(GOOD);
+    let (status, figures) = device.end(PATIENCE).unwrap();
+    assert_eq!((status, figures.of("acknowledged")), (Some(0), 20));
+    assert_eq!(town.leave().samples, (0..20).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_lease_that_ends_is_told_of_and_the_next_one_is_taken() {
+    let town = Town::start(Manners { lease: 4, ..GOOD });
+    let mut device = device(&town, &[BY_ADDRESS, "records=200", "every=50"]);
+    device.wait_for("network: 10.0.2.15/24", PATIENCE).unwrap();
+    town.behave(Manners { leases: false, ..GOOD });
+    device.wait_for("network: no lease", PATIENCE).unwrap();
+    town.behave(GOOD);
+    device.wait_for("network: 10.0.2.15/24", PATIENCE).unwrap();
+    let (_, figures) = device.end(PATIENCE).unwrap();
+    let acknowledged = figures.of("acknowledged");
+    assert_eq!((acknowledged + figures.of("refused"), figures.of("failed")), (200, 0));
+    assert!(figures.of("connections") > 1, "{figures:?}");
+    let seen = town.leave();
+    assert_eq!(seen.samples.len() as u64, acknowledged);
+    assert!(seen.samples.is_sorted_by(|a, b| a < b) && seen.samples.contains(&199), "in order, to the last");
+}

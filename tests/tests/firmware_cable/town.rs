@@ -24,14 +24,20 @@ const LEASED: Ipv4Address = Ipv4Address::new(10, 0, 2, 15);
 pub(crate) struct Manners {
     /// Whether DHCP answers.
     pub(crate) leases: bool,
+    /// For how many seconds it leases.
+    pub(crate) lease: u32,
     /// Whether the name server knows the brokers' name.
     pub(crate) knows: bool,
     pub(crate) weather: Weather,
 }
 
 /// As they should be.
-pub(crate) const GOOD: Manners =
-    Manners { leases: true, knows: true, weather: Weather { loss: 0, twice: 0, damage: 0, burst: 0 } };
+pub(crate) const GOOD: Manners = Manners {
+    leases: true,
+    lease: 3600,
+    knows: true,
+    weather: Weather { loss: 0, twice: 0, damage: 0, burst: 0 },
+};
 
 /// What there was to see at the end.
 #[derive(Debug)]
@@ -153,7 +159,7 @@ impl Servers {
                 router: Some(OWN),
                 subnet_mask: Some(Ipv4Address::new(255, 255, 255, 0)),
                 server_identifier: Some(OWN),
-                lease_duration: Some(3600),
+                lease_duration: Some(self.manners.lease),
                 dns_servers: Some(Default::default()),
                 requested_ip: None,
                 client_identifier: None,

@@ -1,7 +1,7 @@
 //! The `log` facade by semihosting: each record is a line. On another board this is the place for RTT or a serial port.
 //!
 //! Only with the feature `log`: text costs flash (25 KB with that of smoltcp), and semihosting stops the core for each line.
-use crate::board::say;
+use crate::host::say;
 use log::{LevelFilter, Log, Metadata, Record};
 
 struct Semihosting;

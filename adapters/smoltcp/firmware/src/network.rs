@@ -1,15 +1,16 @@
 //! The network: an address by DHCP, names by DNS, and the producer's streams, all in statics.
+mod lease;
+
 use crate::arguments::Arguments;
 use crate::board::Board;
 use crate::lan9118::{Lan9118, Traffic};
 use kurier_core::sender::Wake;
 use kurier_smoltcp::{Links, Net};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet, SocketStorage};
-use smoltcp::socket::dhcpv4::{self, Event};
 use smoltcp::socket::dns::{self, DnsQuery};
-use smoltcp::socket::tcp;
+use smoltcp::socket::{dhcpv4, tcp};
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr, Ipv4Address, Ipv4Cidr};
+use smoltcp::wire::{EthernetAddress, Ipv4Cidr};
 use static_cell::{ConstStaticCell, StaticCell};
 
 /// Brokers at a time: the first parameter of the producer's storage.
@@ -17,9 +18,6 @@ pub const LINKS: usize = 2;
 /// Bytes of each stream's buffers: what one write takes, and the window that a broker sees.
 const SEND: usize = 2048;
 const RECEIVE: usize = 1024;
-/// Microseconds between two complaints about having no address.
-const COMPLAIN: u64 = 5_000_000;
-
 /// The network of the device.
 pub struct Network {
     device: Lan9118,
@@ -74,44 +72,7 @@ impl Network {
     /// Frames in, and what was queued out.
     pub fn poll(&mut self, board: &Board, now: u64) {
         self.interface.poll(instant(now), &mut self.device, &mut self.sockets);
-        let (Some(dhcp), was_up) = (self.dhcp, self.is_up()) else { return };
-        if was_up {
-            self.complained = now;
-        } else if now - self.complained >= COMPLAIN {
-            self.complained = now;
-            board.say(format_args!("trouble: no address: DHCP does not answer; is the cable in?"));
-        }
-        match self.sockets.get_mut::<dhcpv4::Socket<'_>>(dhcp).poll() {
-            None => {}
-            Some(Event::Configured(lease)) => {
-                let (address, router) = (lease.address, lease.router);
-                let mut servers = heapless::Vec::<IpAddress, 3>::new();
-                servers.extend(lease.dns_servers.iter().take(3).map(|server| IpAddress::Ipv4(*server)));
-                self.sockets.get_mut::<dns::Socket<'_>>(self.dns).update_servers(&servers);
-                self.take_address(board, address, router);
-            }
-            // Told at the start, too.
-            Some(Event::Deconfigured) if !was_up => {}
-            Some(Event::Deconfigured) => {
-                // Lost: streams without an address break, and are opened again when there is one.
-                board.say(format_args!("network: no lease"));
-                self.interface.update_ip_addrs(|addresses| addresses.clear());
-                self.interface.routes_mut().remove_default_ipv4_route();
-            }
-        }
-    }
-
-    fn take_address(&mut self, board: &Board, address: Ipv4Cidr, router: Option<Ipv4Address>) {
-        board.say(format_args!("network: {address}"));
-        self.interface.update_ip_addrs(|addresses| {
-            addresses.clear();
-            let _ = addresses.push(IpCidr::Ipv4(address));
-        });
-        match router {
-            // There is room for one: no other is ever set.
-            Some(router) => drop(self.interface.routes_mut().add_default_ipv4_route(router)),
-            None => drop(self.interface.routes_mut().remove_default_ipv4_route()),
-        }
+        self.lease(board, now);
     }
 
     /// Whether the device has an address.

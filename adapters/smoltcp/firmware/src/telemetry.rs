@@ -2,28 +2,20 @@
 //!
 //! When the storage is full, the newest sample is refused, or the oldest batch that was never sent is dropped for it
 //! (`full=drop`), and counted; without a pace (`every=0`) it waits instead.
+mod report;
+mod setup;
+
 use crate::arguments::Arguments;
 use crate::board::Board;
 use crate::lan9118::Traffic;
-use crate::network::{LINKS, Network};
+use crate::network::Network;
 use crate::sample::sample;
-use kurier_core::config::Config;
 use kurier_core::error::{ConfigError, DeliveryError, SendError};
 use kurier_core::producer::Producer;
 use kurier_core::record::{Header, Record, Topic};
-use kurier_core::sender::{Trouble, TroubleKind, Wake};
-use kurier_core::storage::Storage;
+use kurier_core::sender::Wake;
 use kurier_core::time::Instant;
-use kurier_core::transport::Endpoint;
-use static_cell::{ConstStaticCell, StaticCell};
-
-/// Two links, four partitions, eight batches of 1 KB, two topics.
-type Memory = Storage<LINKS, 4, 8, 1024>;
-/// What this device has for it; more does not build.
-const _: () = assert!(Memory::BYTES <= 12 * 1024);
-
-/// Milliseconds between two reports while nothing is delivered.
-const REPORT_MS: u32 = 5000;
+pub use report::Progress;
 
 /// The producer and its figures.
 pub struct Telemetry {
@@ -51,54 +43,13 @@ struct Figures {
     failed: u32,
 }
 
-/// Whether all is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// Not yet.
-    Going,
-    /// Every record has its outcome; well if each was acknowledged.
-    Over { well: bool },
-}
-
-/// CRC-32C out of a table of 1 KB.
-fn crc32c(crc: u32, bytes: &[u8]) -> u32 {
-    const TABLE: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
-    let mut digest = TABLE.digest_with_initial((!crc).reverse_bits());
-    digest.update(bytes);
-    digest.finalize()
-}
-
-/// What to look at, where the kind alone does not say it.
-const fn hint(trouble: Trouble) -> &'static str {
-    match (trouble.kind, trouble.greeting) {
-        (TroubleKind::Closed | TroubleKind::NotKafka, true) => {
-            ", before it greeted: does that port want TLS?"
-        }
-        (TroubleKind::Closed, false) => {
-            ", after it greeted: does that port want SASL, or did the broker stop?"
-        }
-        _ => "",
-    }
-}
-
 impl Telemetry {
     /// A producer in statics, with what the one before the last sleep has noted.
     ///
     /// # Errors
     /// The settings are out of range.
     pub fn new(arguments: &Arguments, board: &mut Board) -> Result<Self, ConfigError> {
-        static MEMORY: ConstStaticCell<Memory> = ConstStaticCell::new(Memory::new());
-        static SERVERS: StaticCell<[Endpoint<'static>; 1]> = StaticCell::new();
-        static CONFIG: StaticCell<Config<'static>> = StaticCell::new();
-        let servers = SERVERS.init([Endpoint { host: arguments.host, port: arguments.port }]);
-        let mut config = Config::new(servers)
-            .client_id("kurier-firmware")
-            .linger_ms(arguments.linger)
-            .seed(u64::from(arguments.seed));
-        if arguments.delivery > 0 {
-            config = config.delivery_timeout_ms(arguments.delivery);
-        }
-        let mut producer = Producer::new(MEMORY.take(), CONFIG.init(config), crc32c)?;
+        let mut producer = setup::producer(arguments)?;
         let notes = board.notes();
         if producer.recall(notes, Instant::from_micros(board.micros())) {
             board.say(format_args!("what was known before the sleep is recalled"));
@@ -198,40 +149,5 @@ impl Telemetry {
                 board.say(format_args!("{} records: {}", delivery.count, delivery.outcome));
             }
         }
-    }
-
-    /// Tells what became of the records, and that nothing did.
-    pub fn report(&mut self, board: &mut Board, traffic: Traffic, now: u64) -> Progress {
-        self.told = false;
-        self.settle(board, now);
-        let Figures { sent, acknowledged, dropped, failed, .. } = self.figures;
-        let open = sent - acknowledged - dropped - failed;
-        if now.saturating_sub(self.reported) >= u64::from(REPORT_MS) * 1000 {
-            self.reported = now;
-            if let Some((trouble, at)) = self.producer.trouble() {
-                let (kind, hint) = (trouble.kind, hint(trouble));
-                board.say(format_args!("trouble: {kind:?} at {}:{}{hint}", at.host, at.port));
-            }
-            self.figures(board, traffic, now, open);
-        }
-        if self.has_more() || open > 0 {
-            return Progress::Going;
-        }
-        self.figures(board, traffic, now, open);
-        Progress::Over { well: self.figures.acknowledged == self.arguments.records }
-    }
-
-    fn figures(&self, board: &Board, traffic: Traffic, now: u64, open: u32) {
-        let Figures { sent, refused, acknowledged, dropped, failed, .. } = self.figures;
-        let stats = self.producer.stats();
-        let (retries, opened, bytes) = (stats.retries, stats.connections_opened, stats.bytes);
-        let (ms, stack) = ((now - self.started) / 1000, board.stack_used());
-        let Traffic { received: frames, dropped: frames_dropped, bytes: wire, .. } = traffic;
-        board.say(format_args!(
-            "{{\"sent\":{sent},\"acknowledged\":{acknowledged},\"failed\":{failed},\"refused\":{refused},\"dropped\":{dropped},\
-             \"open\":{open},\"batch_bytes\":{bytes},\"wire_bytes\":{wire},\"retries\":{retries},\
-             \"connections\":{opened},\"frames\":{frames},\"frames_dropped\":{frames_dropped},\"ms\":{ms},\"stack\":{stack},\"sleeps\":{}}}",
-            board.sleeps
-        ));
     }
 }
