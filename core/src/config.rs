@@ -7,6 +7,7 @@
 //! always compare rightly on the 32-bit clock of [`crate::time`].
 //!
 //! Source: `ProducerConfig` of Apache Kafka 4.3.
+use crate::feature;
 use crate::transport::Endpoint;
 
 mod check;
@@ -15,7 +16,7 @@ mod check;
 pub const MAX_MS: u32 = 1 << 30;
 /// The most requests in flight on one link, and batches in flight for one partition: what a broker remembers
 /// of an idempotent producer. It also holds without idempotence.
-pub const MAX_IN_FLIGHT: u32 = 5;
+pub const MAX_IN_FLIGHT: u32 = if feature::PIPELINING { 5 } else { 1 };
 
 /// Which acknowledgement completes a record (`acks`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub enum MetadataRecovery {
 }
 
 /// One list of settings: a field and a setter on [`Config`], and for those that mean what they say, a getter
-/// on [`Checked`] (times capped at [`MAX_MS`]). The getters of `judged` ones stand below, by hand.
+/// on [`Checked`]. Times are capped at [`MAX_MS`] when they are set. The getters of `judged` ones stand below, by hand.
 macro_rules! settings {
     (
         plain { $( $(#[$pdoc:meta])* $plain:ident : $pty:ty = $pdef:expr; )* }
@@ -100,7 +101,7 @@ macro_rules! settings {
             } )*
             $( $(#[$tdoc])* #[must_use]
             pub const fn $time(mut self, ms: u32) -> Self {
-                self.$time = ms;
+                self.$time = capped(ms);
                 self
             } )*
         }
@@ -112,7 +113,7 @@ macro_rules! settings {
             } )*
             $( $(#[$tdoc])*
             pub const fn $time(self) -> u32 {
-                capped(self.0.$time)
+                self.0.$time
             } )*
         }
     };
@@ -186,7 +187,7 @@ impl<'a> Config<'a> {
     /// `linger.ms` + `request.timeout.ms`, whichever is more; set, it must not be less than their sum.
     #[must_use]
     pub const fn delivery_timeout_ms(mut self, ms: u32) -> Self {
-        self.delivery_timeout_ms = Some(ms);
+        self.delivery_timeout_ms = Some(capped(ms));
         self
     }
 
@@ -230,7 +231,7 @@ impl<'a> Config<'a> {
 
     const fn least_delivery_timeout(&self) -> u32 {
         // Two capped times fit 32 bits.
-        capped(capped(self.linger_ms) + capped(self.request_timeout_ms))
+        capped(self.linger_ms + self.request_timeout_ms)
     }
 }
 
@@ -253,7 +254,7 @@ impl<'a> Checked<'a> {
     /// not set.
     pub const fn delivery_timeout_ms(self) -> u32 {
         match self.0.delivery_timeout_ms {
-            Some(ms) => capped(ms),
+            Some(ms) => ms,
             None if self.0.least_delivery_timeout() > 120_000 => self.0.least_delivery_timeout(),
             None => 120_000,
         }

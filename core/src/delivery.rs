@@ -7,6 +7,7 @@ use crate::batch::meta::flag;
 use crate::batch::{Meta, layout};
 use crate::defect::{self, Defect};
 use crate::error::{DeliveryError, Fate, Outcome};
+use crate::feature;
 use crate::host::Buf;
 use crate::record::{Ticket, Topic};
 
@@ -70,7 +71,7 @@ impl Delivery {
             outcome: end.outcome(),
             has_notes: false,
         };
-        if meta.told < meta.first {
+        if feature::PIECES && meta.told < meta.first {
             let end = ends(bytes, meta.ends).find(|(from, _)| *from == meta.told).map(|(_, end)| end);
             // There was no room to keep the place of what came behind the last one.
             let end = end.unwrap_or(End { count: meta.first.saturating_sub(meta.told), ..End::WRITTEN });
@@ -84,7 +85,7 @@ impl Delivery {
         let behind = divided && meta.told > meta.first;
         let maybe = if behind { has(flag::MAYBE_REST) } else { has(flag::MAYBE) };
         let mut error = meta.error;
-        if behind && has(flag::NOTES) && rejected(bytes).next().is_some() {
+        if feature::NOTES && behind && has(flag::NOTES) && rejected(bytes).next().is_some() {
             error = DeliveryError::BatchRejected;
         }
         let written = match () {
@@ -111,7 +112,7 @@ impl Delivery {
             base_offset: if has(flag::HAS_OFFSET) { number(0) } else { None },
             timestamp: if has(flag::HAS_TIMESTAMP) { number(8) } else { None },
             outcome,
-            has_notes: has(flag::NOTES) && !behind,
+            has_notes: feature::NOTES && has(flag::NOTES) && !behind,
         }
     }
 

@@ -100,7 +100,7 @@ pub const MAX_TOPIC_NAME: usize = 249;
 /// # Errors
 /// `Empty`, `TooLong` or `IllegalCharacter`.
 pub fn check_topic_name(name: &str) -> Result<(), TopicError> {
-    if name.is_empty() || name == "." || name == ".." {
+    if matches!(name.as_bytes(), [] | [b'.'] | [b'.', b'.']) {
         Err(TopicError::Empty)
     } else if name.len() > MAX_TOPIC_NAME {
         Err(TopicError::TooLong)

@@ -76,6 +76,15 @@ pub trait Slots<T> {
     fn push(&mut self, item: T) -> Result<(), T>;
     /// Takes the last one.
     fn pop(&mut self) -> Option<T>;
+
+    /// The one at `index`.
+    fn at(&self, index: u16) -> Option<&T> {
+        self.as_slice().get(usize::from(index))
+    }
+    /// The one at `index`, to change it.
+    fn at_mut(&mut self, index: u16) -> Option<&mut T> {
+        self.as_mut_slice().get_mut(usize::from(index))
+    }
 }
 
 impl<T> Slots<T> for &'static mut heapless::VecView<T> {
@@ -91,6 +100,15 @@ impl<T> Slots<T> for &'static mut heapless::VecView<T> {
     fn pop(&mut self) -> Option<T> {
         heapless::VecView::pop(self)
     }
+    // Called at fifty places, with a check and a multiplication each.
+    #[inline(never)]
+    fn at(&self, index: u16) -> Option<&T> {
+        self.as_slice().get(usize::from(index))
+    }
+    #[inline(never)]
+    fn at_mut(&mut self, index: u16) -> Option<&mut T> {
+        self.as_mut_slice().get_mut(usize::from(index))
+    }
 }
 
 /// A short text of bounded length.
@@ -101,11 +119,15 @@ pub trait Text: Default + 'static {
     fn clear(&mut self);
     /// Adds a character; answers whether it fitted.
     fn push(&mut self, c: char) -> bool;
+    /// Adds all of `text`, or nothing if it does not fit; answers whether it did.
+    fn push_str(&mut self, text: &str) -> bool;
 
     /// Makes it `text`, cut at a character's end if it does not fit; answers whether all of it fitted.
     fn assign(&mut self, text: &str) -> bool {
         self.clear();
-        text.chars().all(|c| self.push(c))
+        // Not character by character: telling characters apart costs a device 200 bytes.
+        let mut cut = |end| text.get(..end).is_some_and(|head| self.push_str(head));
+        (0..=text.len()).rev().find(|end| cut(*end)) == Some(text.len())
     }
 }
 
@@ -118,6 +140,9 @@ impl<const N: usize> Text for heapless::String<N> {
     }
     fn push(&mut self, c: char) -> bool {
         heapless::String::push(self, c).is_ok()
+    }
+    fn push_str(&mut self, text: &str) -> bool {
+        heapless::String::push_str(self, text).is_ok()
     }
 }
 

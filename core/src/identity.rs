@@ -20,6 +20,11 @@ pub enum Identity {
 }
 
 impl Identity {
+    /// Whether there will be none.
+    pub const fn is_unneeded(self) -> bool {
+        matches!(self, Self::Unneeded)
+    }
+
     /// Whether batches may be stamped.
     pub const fn is_settled(self) -> bool {
         !matches!(self, Self::Missing)

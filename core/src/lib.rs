@@ -26,6 +26,7 @@ pub mod defect;
 mod defect;
 pub mod delivery;
 pub mod error;
+mod feature;
 pub mod host;
 pub mod idempotence;
 pub mod identity;

@@ -41,7 +41,7 @@ fn produce_body<'a, S: Sink<'a>>(sink: &mut S, version: i16, value: &'a Value) -
             Value::Uuid(id) => id,
             _ => &[0; 16],
         };
-        produce::emit_topic(sink, version, topic.text("name"), id, partitions.len() as u32);
+        produce::emit_topic(sink, version, topic.text("name").as_bytes(), id, partitions.len() as u32);
         for partition in partitions {
             let Some(records) = partition.bytes("records") else { return false };
             produce::emit_partition(sink, version, partition.int("index") as i32, records);
@@ -63,7 +63,7 @@ fn metadata_body<'a, S: Sink<'a>>(sink: &mut S, version: i16, value: &'a Value) 
         let Some(name) = topic.text_or_null("name").filter(|_| topic.uuid("topicId") == [0; 16]) else {
             return false;
         };
-        metadata::emit_topic(sink, version, name);
+        metadata::emit_topic(sink, version, name.as_bytes());
     }
     metadata::emit_end(sink, version, value.bool("allowAutoTopicCreation"));
     true

@@ -241,7 +241,9 @@ fn a_producer_over_a_modem_that_drops_its_line_loses_and_doubles_nothing() {
         }
     }
     assert_eq!(acknowledged, 2000, "{:?}", producer.stats());
-    assert!(producer.stats().connections_opened > 2, "the line was cut on the way");
+    // Without the core's features nothing is counted.
+    let opened = producer.stats().connections_opened;
+    assert!(opened > 2 || !cfg!(feature = "full"), "the line was cut on the way");
     let cluster = cluster.borrow();
     let number = |value: &[u8]| u32::from_be_bytes(*value.first_chunk().unwrap());
     let numbers: Vec<_> = cluster.records("lines", 0).map(|record| number(record.value.unwrap())).collect();

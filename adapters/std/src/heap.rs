@@ -176,6 +176,13 @@ impl Text for HeapText {
         }
         fits
     }
+    fn push_str(&mut self, text: &str) -> bool {
+        let fits = self.0.len() + text.len() <= 255;
+        if fits {
+            self.0.push_str(text);
+        }
+        fits
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::Accumulator;
 use crate::defect::{self, Defect};
 use crate::error::SendError;
+use crate::feature;
 use crate::host::{Buf, Host, Slots};
 use crate::partitioner::{self, Candidate};
 use crate::record::{Record, Ticket, Topic};
@@ -110,7 +111,7 @@ impl<H: Host> Accumulator<H> {
 
     /// The slot that stands for a partition. Slots of a topic mostly lie side by side.
     pub fn slot(&self, topic: u16, partition: i32) -> Option<u16> {
-        let base = self.topics.as_slice().get(usize::from(topic))?.base_slot;
+        let base = self.topics.at(topic)?.base_slot;
         let is = |queue: &super::Queue<H::Buf>| queue.topic == topic && queue.partition == partition;
         let guess = u16::try_from(partition).ok().and_then(|p| base.checked_add(p));
         if let Some(guess) = guess
@@ -123,8 +124,7 @@ impl<H: Host> Accumulator<H> {
     }
 
     fn choose(&mut self, to: Topic, record: &Record<'_>, unkeyed: bool) -> Result<u16, Refused> {
-        let topic =
-            self.topics.as_slice().get(usize::from(to.0)).ok_or(Refused::Send(SendError::UnknownTopic))?;
+        let topic = self.topics.at(to.0).ok_or(Refused::Send(SendError::UnknownTopic))?;
         if topic.error != 0 {
             return Err(Refused::Send(SendError::TopicRefused(topic.error)));
         }
@@ -155,7 +155,7 @@ impl<H: Host> Accumulator<H> {
     fn try_open(&mut self, slot: u16, record: &Record<'_>, timestamp: Timestamp) -> Option<Placed> {
         let limit = self.settings.batch_size;
         let queue = self.queue_mut(slot)?;
-        let limit = limit.min(queue.limit) as usize;
+        let limit = (if feature::PIECES { limit.min(queue.limit) } else { limit }) as usize;
         let (meta, bytes) = queue.open.as_mut()?.parts();
         let limit = limit.min(bytes.len());
         let index = meta.builder.append(bytes.get_mut(..limit)?, record, timestamp).ok()?;
@@ -221,14 +221,14 @@ impl<H: Host> Accumulator<H> {
     /// record's upper bound: a little more than it took, which only moves the switch.
     fn is_due(&mut self, to: Topic, size: u32, full: bool) -> bool {
         let batch_size = self.settings.batch_size;
-        let Some(topic) = self.topics.as_mut_slice().get_mut(usize::from(to.0)) else { return false };
+        let Some(topic) = self.topics.at_mut(to.0) else { return false };
         topic.sticky.note(size, batch_size, full)
     }
 
     /// Chooses the topic's sticky partition anew, among those with a leader, by the length of their queues.
     fn choose_sticky(&mut self, to: Topic) -> i32 {
         let random = self.random.next_u32();
-        let Some(view) = self.topics.as_slice().get(usize::from(to.0)) else { return 0 };
+        let Some(view) = self.topics.at(to.0) else { return 0 };
         let partitions = view.partitions;
         let with_leader = (0..partitions).filter_map(|partition| {
             let queue = self.queue(self.slot(to.0, partition)?)?;
@@ -236,8 +236,9 @@ impl<H: Host> Accumulator<H> {
             queue.has_leader.then_some(Candidate { partition, queue: waiting, slow: queue.is_slow })
         });
         let count = partitions.cast_unsigned();
-        let chosen = partitioner::choose(random, count, self.settings.adaptive, with_leader);
-        if let Some(view) = self.topics.as_mut_slice().get_mut(usize::from(to.0)) {
+        let chosen =
+            partitioner::choose(random, count, self.settings.adaptive && feature::ADAPTIVE, with_leader);
+        if let Some(view) = self.topics.at_mut(to.0) {
             view.sticky.switch(chosen);
         }
         chosen
@@ -258,13 +259,13 @@ impl<H: Host> Accumulator<H> {
 
     /// Number of partitions of a topic, once known.
     pub fn partitions(&self, topic: Topic) -> Option<i32> {
-        let view = self.topics.as_slice().get(usize::from(topic.0))?;
+        let view = self.topics.at(topic.0)?;
         (view.partitions > 0).then_some(view.partitions)
     }
 
     /// Forgets the error that bars a topic, so that the next answer of the cluster decides anew.
     pub fn retry_topic(&mut self, topic: Topic) {
-        if let Some(view) = self.topics.as_mut_slice().get_mut(usize::from(topic.0)) {
+        if let Some(view) = self.topics.at_mut(topic.0) {
             view.error = 0;
         }
     }

@@ -58,11 +58,11 @@ impl<B> Queue<B> {
 
 impl<H: Host> Accumulator<H> {
     pub(super) fn queue(&self, slot: u16) -> Option<&Queue<H::Buf>> {
-        self.queues.as_slice().get(usize::from(slot))
+        self.queues.at(slot)
     }
 
     pub(super) fn queue_mut(&mut self, slot: u16) -> Option<&mut Queue<H::Buf>> {
-        self.queues.as_mut_slice().get_mut(usize::from(slot))
+        self.queues.at_mut(slot)
     }
 
     /// Says which partition `slot` stands for from now on; slots are assigned in order from 0. A slot that
@@ -125,7 +125,7 @@ impl<H: Host> Accumulator<H> {
             },
             node => node,
         };
-        let Some(queue) = self.queues.as_mut_slice().get_mut(usize::from(slot)) else { return };
+        let Some(queue) = self.queues.at_mut(slot) else { return };
         let Some(batch) = queue.open.take() else { return };
         let nodes = self.nodes.as_mut_slice();
         if queue.tail == NONE {
@@ -152,7 +152,7 @@ impl<H: Host> Accumulator<H> {
 
     /// Takes the oldest batch of `slot`, sealed or open.
     pub fn take(&mut self, slot: u16) -> Option<H::Buf> {
-        let queue = self.queues.as_mut_slice().get_mut(usize::from(slot))?;
+        let queue = self.queues.at_mut(slot)?;
         let batch = match queue.head {
             NONE => queue.open.take()?,
             head => {

@@ -2,6 +2,7 @@
 //! pointer. Everything is zero in a free buffer.
 use crate::defect::{self, Defect};
 use crate::error::DeliveryError;
+use crate::feature;
 use crate::time::Millis;
 
 /// CRC-32C (Castagnoli) continued over `bytes`; the first call is given 0. Handed in by the host: hardware
@@ -23,29 +24,31 @@ pub struct Builder {
 
 /// The bookkeeping of one batch.
 #[derive(Debug, Clone, Copy)]
+// What is looked at most first: a device reaches it with short instructions.
+#[repr(C)]
 pub struct Meta {
-    /// How far it is filled.
-    pub builder: Builder,
+    /// Bits of [`flag`].
+    pub flags: u16,
+    /// The topic's index.
+    pub topic: u16,
+    /// The partition's slot.
+    pub slot: u16,
+    /// The link that carries it.
+    pub link: u16,
+    /// How often it was put into a request.
+    pub attempts: u16,
     /// Number of the batch within its producer; wraps.
     pub serial: u32,
     /// When it was opened.
     pub created: Millis,
     /// Partition number on the wire.
     pub partition: i32,
-    /// The topic's index.
-    pub topic: u16,
-    /// The partition's slot.
-    pub slot: u16,
     /// Correlation id of the request that carries it.
     pub correlation: i32,
-    /// The link that carries it.
-    pub link: u16,
-    /// How often it was put into a request.
-    pub attempts: u16,
-    /// Bits of [`flag`].
-    pub flags: u16,
     /// Why it failed, once it has.
     pub error: DeliveryError,
+    /// How far it is filled.
+    pub builder: Builder,
     /// It goes in pieces of so many bytes, if they have more than one record; 0: it goes as it is. Bytes.
     pub target: u32,
     /// The piece that goes next, or is on its way: bytes with its header, and records. For a batch in pieces only.
@@ -114,7 +117,7 @@ impl Meta {
 
     /// Whether it goes in pieces.
     pub const fn in_pieces(&self) -> bool {
-        self.target != 0
+        feature::PIECES && self.target != 0
     }
 
     /// Bytes of what goes next, or is on its way.

@@ -4,6 +4,7 @@
 //! arrives in pieces. Names whose hashes are equal are refused when they are registered.
 use crate::defect::{self, Defect};
 use crate::error::{TopicError, check_topic_name};
+use crate::feature;
 use crate::host::{Host, Slots};
 use crate::record::Topic;
 use crate::time::Millis;
@@ -30,6 +31,13 @@ pub struct Known {
     pub limit: Limit,
 }
 
+impl Known {
+    /// Whether its id is known.
+    pub fn has_id(&self) -> bool {
+        !is_same(&self.id, &NO_ID)
+    }
+}
+
 /// What brokers' answers have told of a topic's `max.message.bytes`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limit {
@@ -47,12 +55,14 @@ impl Limit {
 
     /// The size that a batch of several records should not pass, in bytes.
     pub const fn most(&self) -> u32 {
-        if self.most == 0 { u32::MAX } else { self.most }
+        if !feature::PIECES || self.most == 0 { u32::MAX } else { self.most }
     }
 
     /// A batch of `len` bytes was taken.
     pub fn took(&mut self, len: u32) {
-        self.taken = self.taken.max(len);
+        if feature::PIECES {
+            self.taken = self.taken.max(len);
+        }
     }
 
     /// A batch of `len` bytes was too large: from now on they are as large as the largest that was taken, and half as
@@ -69,21 +79,33 @@ impl Limit {
     }
 }
 
+/// The id of a topic that has none, or whose id is not known.
+pub const NO_ID: [u8; 16] = [0; 16];
+
+/// Whether two ids are the same; by hand, since the library's comparison is 100 bytes of a device.
+pub fn is_same(one: &[u8; 16], other: &[u8; 16]) -> bool {
+    one.iter().eq(other)
+}
+
 /// FNV-1a over a name, piece by piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hash(u64);
+// Two halves: a number of eight bytes would be aligned to as many, and so would all that holds it.
+pub struct Hash([u32; 2]);
 
 impl Hash {
     /// Of nothing.
     pub const fn new() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
+        Self([0x8422_2325, 0xcbf2_9ce4])
     }
 
     /// With `bytes` added.
     #[must_use]
     pub fn with(self, bytes: &[u8]) -> Self {
         let add = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        Self(bytes.iter().fold(self.0, add))
+        let [low, high] = self.0;
+        let [a, b, c, d, e, f, g, h] =
+            bytes.iter().fold(u64::from(high) << 32 | u64::from(low), add).to_le_bytes();
+        Self([u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])])
     }
 }
 
@@ -114,7 +136,11 @@ impl<H: Host> Topics<H> {
         let hash = Hash::new().with(name.as_bytes());
         if let Some(found) = self.find(hash) {
             // Two names of one hash do not occur by chance.
-            return if self.name(found) == name { Ok((found, false)) } else { Err(TopicError::Full) };
+            return if self.name_bytes(found).iter().eq(name.as_bytes()) {
+                Ok((found, false))
+            } else {
+                Err(TopicError::Full)
+            };
         }
         let index = u16::try_from(self.known.as_slice().len()).map_err(|_| TopicError::Full)?;
         let at = self.names.as_slice().len();
@@ -133,30 +159,28 @@ impl<H: Host> Topics<H> {
             used: now,
             limit: Limit::new(),
         };
-        for byte in name.bytes() {
-            if self.names.push(byte).is_err() {
-                while self.names.as_slice().len() > at && !defect::on(Defect::HalfNameKept) {
-                    self.names.pop();
-                }
-                return Err(TopicError::NoRoom);
-            }
+        let named = name.bytes().all(|byte| self.names.push(byte).is_ok());
+        if named && self.known.push(topic).is_ok() {
+            return Ok((Topic(index), true));
         }
-        if self.known.push(topic).is_err() {
-            while self.names.as_slice().len() > at && !defect::on(Defect::HalfNameKept) {
-                self.names.pop();
-            }
-            return Err(TopicError::Full);
+        while self.names.as_slice().len() > at && !defect::on(Defect::HalfNameKept) {
+            self.names.pop();
         }
-        Ok((Topic(index), true))
+        Err(if named { TopicError::Full } else { TopicError::NoRoom })
     }
 
     /// The name of a topic.
     pub fn name(&self, topic: Topic) -> &str {
-        let bytes = self.known.as_slice().get(usize::from(topic.0)).and_then(|known| {
+        core::str::from_utf8(self.name_bytes(topic)).unwrap_or_default()
+    }
+
+    /// The bytes of a topic's name. Looking whether they are UTF-8, which they are, would cost a device 300 bytes.
+    pub fn name_bytes(&self, topic: Topic) -> &[u8] {
+        let bytes = self.known.at(topic.0).and_then(|known| {
             let from = known.name_at as usize;
             self.names.as_slice().get(from..from + usize::from(known.name_len))
         });
-        core::str::from_utf8(bytes.unwrap_or_default()).unwrap_or_default()
+        bytes.unwrap_or_default()
     }
 
     /// The topic whose name has this hash.
@@ -167,18 +191,21 @@ impl<H: Host> Topics<H> {
 
     /// The topic of this id.
     pub fn find_id(&self, id: &[u8; 16]) -> Option<Topic> {
-        let index = self.known.as_slice().iter().position(|known| known.id == *id && *id != [0; 16])?;
+        if is_same(id, &NO_ID) {
+            return None;
+        }
+        let index = self.known.as_slice().iter().position(|known| is_same(&known.id, id))?;
         u16::try_from(index).ok().map(Topic)
     }
 
     /// What is known of one.
     pub fn known(&self, topic: Topic) -> Option<&Known> {
-        self.known.as_slice().get(usize::from(topic.0))
+        self.known.at(topic.0)
     }
 
     /// What is known of one, to change it.
     pub fn known_mut(&mut self, topic: Topic) -> Option<&mut Known> {
-        self.known.as_mut_slice().get_mut(usize::from(topic.0))
+        self.known.at_mut(topic.0)
     }
 
     /// All of them.

@@ -1,7 +1,8 @@
 //! The one fallible look at the settings. Constant functions throughout, so that a firmware can have its
 //! settings checked by the compiler.
-use super::{Acks, Checked, Config, MAX_IN_FLIGHT, capped};
+use super::{Acks, Checked, Config};
 use crate::error::ConfigError;
+use crate::feature;
 use crate::transport::Endpoint;
 
 impl<'a> Config<'a> {
@@ -20,7 +21,7 @@ impl<'a> Config<'a> {
             return Err(error);
         }
         if let Some(delivery) = self.delivery_timeout_ms
-            && capped(delivery) < self.least_delivery_timeout()
+            && delivery < self.least_delivery_timeout()
         {
             return Err(ConfigError::Conflict {
                 key: "delivery.timeout.ms",
@@ -45,6 +46,9 @@ impl<'a> Config<'a> {
         }
         if self.retries > INT {
             return out("retries", self.retries, INT_RANGE);
+        }
+        if matches!(self.acks, Acks::Zero) && !feature::ACKS_ZERO {
+            return out("acks", 0, "all or 1: the feature `acks-zero` is off");
         }
         if self.max_in_flight == 0 {
             return out("max.in.flight.requests.per.connection", 0, "1 to 5 (more without idempotence)");
@@ -71,7 +75,7 @@ impl<'a> Config<'a> {
             }
         }
         // As in Java, this one holds unless idempotence is switched off in so many words.
-        if self.max_in_flight > MAX_IN_FLIGHT && !matches!(self.enable_idempotence, Some(false)) {
+        if self.max_in_flight > 5 && !matches!(self.enable_idempotence, Some(false)) {
             return conflict("max.in.flight.requests.per.connection", "1 to 5");
         }
         Ok(())

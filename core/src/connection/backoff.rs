@@ -4,14 +4,13 @@ use crate::random::Random;
 
 /// How long to wait after `failures` failures in a row (0 for the first), in milliseconds.
 pub fn exponential(base_ms: u32, max_ms: u32, failures: u16, random: &mut Random) -> u32 {
-    let max = u64::from(max_ms.max(base_ms));
-    let term = u64::from(base_ms).checked_shl(u32::from(failures.min(30))).unwrap_or(max).min(max);
-    // 80 % to 120 %, in 1024 steps. 64 bits hold any of these products.
-    let jitter = u64::from(random.next_u32() >> 22);
-    let per_mille = jitter.saturating_mul(400).div_ceil(1023).saturating_add(800);
-    // Upwards: a backoff of a millisecond is none of nothing.
-    let scaled = term.saturating_mul(per_mille).div_ceil(1000);
-    u32::try_from(scaled.min(max)).unwrap_or(u32::MAX)
+    let max = max_ms.max(base_ms);
+    let shift = u32::from(failures.min(30));
+    let term = if shift > base_ms.leading_zeros() { max } else { base_ms.wrapping_shl(shift).min(max) };
+    // 80 % to 120 %. What fifths leave over stays: a backoff of a millisecond is none of nothing.
+    let fifth = term / 5;
+    let jitter = random.below(fifth.saturating_mul(2).saturating_add(1));
+    term.saturating_sub(fifth).saturating_add(jitter).min(max)
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ impl Incoming {
     pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Piece<'a>, Broken> {
         match &mut self.stage {
             Stage::Size => {
-                let Some(size) = int32(input) else { return Ok(Piece::NeedMore) };
+                let Some(size) = take_int32(input) else { return Ok(Piece::NeedMore) };
                 let left =
                     size.checked_sub(4).and_then(|left| u32::try_from(left).ok()).ok_or(Broken::Size)?;
                 self.stage = Stage::Correlation { left };
@@ -107,7 +107,7 @@ impl Incoming {
             }
             Stage::Correlation { left } => {
                 let left = *left;
-                let Some(correlation) = int32(input) else { return Ok(Piece::NeedMore) };
+                let Some(correlation) = take_int32(input) else { return Ok(Piece::NeedMore) };
                 self.stage = Stage::Expecting { left };
                 Ok(Piece::Answer { correlation })
             }
@@ -131,14 +131,21 @@ impl Default for Incoming {
     }
 }
 
-fn int32(input: &mut &[u8]) -> Option<i32> {
+fn take_int32(input: &mut &[u8]) -> Option<i32> {
     let (head, rest) = input.split_first_chunk::<4>()?;
     let value = i32::from_be_bytes(*head);
     *input = rest;
     Some(value)
 }
 
-/// Kafka's error code in a field of an answer; a number that is no int16 cannot come out of the walker.
-pub fn error_code(value: i64) -> ErrorCode {
-    ErrorCode(i16::try_from(value).unwrap_or(-1))
+/// Kafka's error code in a field of an answer.
+#[allow(clippy::cast_possible_truncation)] // the walker reads an int16: no other number comes out of it
+pub const fn error_code(value: i64) -> ErrorCode {
+    ErrorCode(value as i16)
+}
+
+/// The number in an int32 field of an answer.
+#[allow(clippy::cast_possible_truncation)] // the walker reads an int32
+pub const fn int32(value: i64) -> i32 {
+    value as i32
 }

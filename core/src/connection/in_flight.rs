@@ -32,72 +32,91 @@ pub struct Request {
     pub batches: u16,
 }
 
-/// The requests in flight on one link.
-#[derive(Debug, Default)]
+/// The requests in flight on one link. An array whose first is the oldest: to move four small requests up is less than
+/// a ring's two ends, in code and in bytes.
+#[derive(Debug)]
 pub struct InFlight {
-    requests: heapless::Deque<Request, CAPACITY>,
+    requests: [Request; CAPACITY],
+    len: u8,
 }
 
 impl InFlight {
     /// None in flight.
     pub const fn new() -> Self {
-        Self { requests: heapless::Deque::new() }
+        let none =
+            Request { correlation: 0, call: Call::ApiVersions, version: 0, sent_at: Millis(0), batches: 0 };
+        Self { requests: [none; CAPACITY], len: 0 }
     }
 
     /// How many.
-    pub fn len(&self) -> usize {
-        self.requests.len()
+    pub const fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// How many, in a small number.
+    pub const fn count(&self) -> u8 {
+        self.len
     }
 
     /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.requests.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
     /// Whether no further one fits.
-    pub fn is_full(&self) -> bool {
-        self.requests.is_full()
+    pub const fn is_full(&self) -> bool {
+        self.len() >= CAPACITY
     }
 
     /// The one that is answered next.
     pub fn front(&self) -> Option<&Request> {
-        self.requests.front()
+        if self.is_empty() { None } else { self.requests.first() }
     }
 
     /// The one that is answered next, to change it.
     pub fn front_mut(&mut self) -> Option<&mut Request> {
-        self.requests.front_mut()
+        if self.is_empty() { None } else { self.requests.first_mut() }
     }
 
     /// Adds a request. Answers whether there was room.
     pub fn push(&mut self, request: Request) -> bool {
-        self.requests.push_back(request).is_ok()
+        let Some(room) = self.requests.get_mut(usize::from(self.len)) else { return false };
+        *room = request;
+        self.len = self.len.saturating_add(1);
+        true
     }
 
     /// Takes the one that was answered, or was given up.
     pub fn pop(&mut self) -> Option<Request> {
-        self.requests.pop_front()
+        let front = *self.front()?;
+        self.requests.copy_within(1.., 0);
+        self.len = self.len.saturating_sub(1);
+        Some(front)
     }
 
     /// Takes the youngest: a request without an answer, when it was written.
     pub fn pop_youngest(&mut self) -> Option<Request> {
-        self.requests.pop_back()
+        let youngest = *self.youngest_mut()?;
+        self.len = self.len.saturating_sub(1);
+        Some(youngest)
     }
 
     /// The youngest, to change it.
     pub fn youngest_mut(&mut self) -> Option<&mut Request> {
-        self.requests.back_mut()
-    }
-
-    /// Whether one of this kind is among them.
-    pub fn has(&self, call: Call) -> bool {
-        self.requests.iter().any(|request| request.call == call)
+        self.requests.get_mut(usize::from(self.len).checked_sub(1)?)
     }
 
     /// Moves every request's time on by `millis`: a throttled broker answers later, and that is no fault.
     pub fn postpone(&mut self, millis: u32) {
+        // Those that are none do no harm.
         for request in &mut self.requests {
             request.sent_at = request.sent_at.plus(millis);
         }
+    }
+}
+
+impl Default for InFlight {
+    fn default() -> Self {
+        Self::new()
     }
 }

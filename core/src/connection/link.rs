@@ -61,13 +61,9 @@ pub struct Outgoing {
 
 /// One link slot.
 #[derive(Debug)]
+// Small fields first: a device reaches them with short instructions.
+#[repr(C)]
 pub struct Link<T> {
-    /// Broker id, or [`NOBODY`], [`BOOTSTRAP`] or [`LEFT`].
-    pub node: i32,
-    /// Where the broker is; empty while not known.
-    pub host: T,
-    /// Its port; 0 while not known.
-    pub port: u16,
     /// Where it is in its life.
     pub state: Lifecycle,
     /// What it speaks, once `Up`.
@@ -78,32 +74,38 @@ pub struct Link<T> {
     pub retiring: bool,
     /// What is being written must not be finished: the link is to be closed.
     pub doomed: bool,
-    /// Attempts in a row that did not end in `Up`.
-    pub failures: u16,
-    /// While `Down`: not to be opened before. While `Dialling` or `Greeting`: given up then.
-    pub due: Millis,
     /// Whether `due` counts while `Down`.
     pub backing_off: bool,
-    /// The broker asked for silence until then (KIP-219).
-    pub throttled_until: Option<Millis>,
-    /// The silence that the answer being read asks for, in ms. It begins when all of that answer has come: what is damaged
-    /// gives itself no more time.
-    pub silence: u32,
-    /// When it was last dialled or carried something; `None` if never, or too long ago to be compared.
-    pub used: Option<Millis>,
-    /// The request being written.
-    pub out: Option<Outgoing>,
     /// Everything is written but the transport still holds some of it.
     pub flushing: bool,
     /// Nothing else is begun before that: it completes a request that gets no answer.
     pub awaits_flush: bool,
+    /// Its port; 0 while not known.
+    pub port: u16,
+    /// Attempts in a row that did not end in `Up`.
+    pub failures: u16,
+    /// Where the next walk over its partitions begins.
+    pub resume_at: u16,
+    /// Broker id, or [`NOBODY`], [`BOOTSTRAP`] or [`LEFT`].
+    pub node: i32,
+    /// While `Down`: not to be opened before. While `Dialling` or `Greeting`: given up then.
+    pub due: Millis,
+    /// The broker asked for silence until then (KIP-219).
+    pub throttled_until: Option<Millis>,
+    /// When it was last dialled or carried something; `None` if never, or too long ago to be compared.
+    pub used: Option<Millis>,
+    /// The silence that the answer being read asks for, in ms. It begins when all of that answer has come: what is damaged
+    /// gives itself no more time.
+    pub silence: u32,
+    next_correlation: i32,
+    /// The request being written.
+    pub out: Option<Outgoing>,
     /// Requests without an answer.
     pub in_flight: InFlight,
     /// The frame being read.
     pub incoming: Incoming,
-    /// Where the next walk over its partitions begins.
-    pub resume_at: u16,
-    next_correlation: i32,
+    /// Where the broker is; empty while not known.
+    pub host: T,
 }
 
 impl<T: Text> Link<T> {

@@ -1,15 +1,16 @@
 //! Answers, item by item as they arrive: which request an answer belongs to, and who takes its items.
+use super::links::retry_wait;
 use super::stats::Count;
 use super::{LinkSlot, Sender, learn::Learning, produced::Produced};
 use crate::config::Acks;
 use crate::connection::frame::{Broken, error_code};
 use crate::connection::link::BOOTSTRAP;
-use crate::connection::{Call, Incoming, Lifecycle, Piece, Request, Versions, backoff};
+use crate::connection::{Call, Incoming, Lifecycle, Piece, Request, Versions};
 use crate::defect::{self, Defect};
 use crate::error::DeliveryError;
+use crate::feature;
 use crate::host::{Host, Slots};
 use crate::idempotence::{Generation, Verdict};
-use crate::identity::Identity;
 use crate::time::Millis;
 use crate::wire::Item;
 use crate::wire::{ErrorCode, Message, api_versions, init_producer_id, metadata, produce};
@@ -130,9 +131,7 @@ impl<H: Host> Sender<'_, H> {
                 Context::Identity { error: ErrorCode::NONE, id: -1, epoch: -1 },
             ),
             Call::Metadata => (&metadata::response::MESSAGE, Context::Metadata(Learning::new())),
-            Call::Produce => {
-                (&produce::response::MESSAGE, Context::Produce(Produced::new(i16::from(request.version))))
-            }
+            Call::Produce => (&produce::response::MESSAGE, Context::Produce(Produced::new())),
         }
     }
 
@@ -142,7 +141,7 @@ impl<H: Host> Sender<'_, H> {
             Context::Versions { error, key, oldest, versions } => {
                 use api_versions::response as r;
                 let Item::Int { field, value } = *item else { return };
-                let number = i16::try_from(value).unwrap_or(0);
+                let number = error_code(value).0;
                 match field {
                     r::ERROR_CODE => *error = error_code(value),
                     r::API_KEY => *key = number,
@@ -170,7 +169,7 @@ impl<H: Host> Sender<'_, H> {
                 match field {
                     r::ERROR_CODE => *error = error_code(value),
                     r::PRODUCER_ID => *id = value,
-                    r::PRODUCER_EPOCH => *epoch = i16::try_from(value).unwrap_or(-1),
+                    r::PRODUCER_EPOCH => *epoch = error_code(value).0,
                     r::THROTTLE_TIME_MS => self.throttle(index, 1, value),
                     _ => {}
                 }
@@ -195,8 +194,8 @@ impl<H: Host> Sender<'_, H> {
         let millis = core::mem::take(&mut link.silence);
         if millis > 0 {
             link.throttle(now, millis);
-            self.stats.throttle_ms += Count::from(millis);
-            self.stats.throttle_max_ms = self.stats.throttle_max_ms.max(millis);
+            self.stats.add(|stats| stats.throttle_ms += Count::from(millis));
+            self.stats.add(|stats| stats.throttle_max_ms = stats.throttle_max_ms.max(millis));
         }
     }
 
@@ -225,12 +224,13 @@ impl<H: Host> Sender<'_, H> {
     }
 
     fn greeted(&mut self, index: u16, error: ErrorCode, versions: Versions, now: Millis) -> Result<(), ()> {
-        if !error.is_none() && error != ErrorCode::UNSUPPORTED_VERSION {
+        let too_old = feature::OLD_BROKERS && error == ErrorCode::UNSUPPORTED_VERSION;
+        if !error.is_none() && !too_old {
             return Err(());
         }
         let Some(LinkSlot { link, .. }) = self.link_mut(index) else { return Ok(()) };
         // A broker that takes only version 0 may say so with an answer that has no list.
-        if versions == Versions::NONE && !error.is_none() && !link.greet_old {
+        if feature::OLD_BROKERS && versions == Versions::NONE && !error.is_none() && !link.greet_old {
             link.greet_old = true;
             link.state = Lifecycle::Greeting;
             return Ok(());
@@ -244,10 +244,10 @@ impl<H: Host> Sender<'_, H> {
         link.backing_off = false;
         link.used = Some(now);
         if link.node == BOOTSTRAP && versions.metadata >= 0 {
-            self.bootstrap_failures = 0;
+            self.bootstrap.failures = 0;
         }
         self.trouble = None;
-        self.stats.connections_opened += 1;
+        self.stats.add(|stats| stats.connections_opened += 1);
         Ok(())
     }
 
@@ -282,15 +282,14 @@ impl<H: Host> Sender<'_, H> {
 
     pub(super) fn identify_later(&mut self, now: Millis) {
         self.identifying = false;
-        let (base, max) = (self.config.retry_backoff_ms(), self.config.retry_backoff_max_ms());
-        let wait = backoff::exponential(base, max, self.identify_failures, &mut self.random);
+        let wait = retry_wait(self.config, self.identify_failures, &mut self.random);
         self.identify_failures = self.identify_failures.saturating_add(1);
         self.identify_at = Some(now.plus(wait));
     }
 
     /// Whether batches are stamped.
     pub(super) fn is_idempotent(&self) -> bool {
-        self.generation.identity != Identity::Unneeded
+        !self.generation.identity.is_unneeded()
     }
 
     pub(super) const fn acks(&self) -> Acks {

@@ -43,7 +43,7 @@ impl<H: Host> Sender<'_, H> {
                 Some(Finished::Owned(batch)) => batch.meta().flags & flag::TOLD != 0,
                 Some(Finished::InFlight { slot, serial }) => {
                     let (slot, serial) = (*slot, *serial);
-                    let window = self.slots.as_slice().get(usize::from(slot)).map(|slot| &slot.window);
+                    let window = self.slots.at(slot).map(|slot| &slot.window);
                     let untold = |b: &H::Buf| b.meta().serial == serial && b.meta().flags & flag::TOLD == 0;
                     !window.is_some_and(|window| window.iter().any(untold))
                 }
@@ -59,7 +59,7 @@ impl<H: Host> Sender<'_, H> {
             Finished::Owned(batch) => Some((tell(batch), batch)),
             Finished::InFlight { slot, serial } => {
                 let (slot, serial) = (*slot, *serial);
-                let window = &mut self.slots.as_mut_slice().get_mut(usize::from(slot))?.window;
+                let window = &mut self.slots.at_mut(slot)?.window;
                 let batch = window.iter_mut().find(|batch| batch.meta().serial == serial)?;
                 Some((tell(batch), batch))
             }
@@ -108,7 +108,7 @@ impl<H: Host> Sender<'_, H> {
     /// Puts what is over at the front of a window among the deliveries to be told, though requests carry it still:
     /// never before what is ahead of it.
     fn announce(&mut self, slot: u16) {
-        let Some(place) = self.slots.as_mut_slice().get_mut(usize::from(slot)) else { return };
+        let Some(place) = self.slots.at_mut(slot) else { return };
         for batch in place.window.iter_mut() {
             let meta = batch.meta_mut();
             if meta.flags & (flag::ACKED | flag::FAILED) == 0 {
@@ -134,14 +134,14 @@ impl<H: Host> Sender<'_, H> {
         if defect::on(Defect::UnsentNeverTold) {
             return self.free(batch);
         }
-        self.stats.record_errors += Count::from(batch.meta().builder.count);
+        self.stats.add(|stats| stats.record_errors += Count::from(batch.meta().builder.count));
         self.finish(slot, batch);
     }
 
     /// A batch of a window fails for good. It stays in the window while a request carries it.
     pub(super) fn fail(&mut self, slot: u16, index: usize, error: DeliveryError) {
         let idempotent = self.config.idempotence();
-        let Some(place) = self.slots.as_mut_slice().get_mut(usize::from(slot)) else { return };
+        let Some(place) = self.slots.at_mut(slot) else { return };
         let window = &mut place.window;
         let Some(batch) = window.get_mut(index) else { return };
         let meta = batch.meta_mut();
@@ -155,7 +155,7 @@ impl<H: Host> Sender<'_, H> {
         if idempotent && sealed {
             window.gap = true;
         }
-        self.stats.record_errors += Count::from(count);
+        self.stats.add(|stats| stats.record_errors += Count::from(count));
     }
 
     /// Takes what is resolved out of a window, ends its mute when nothing is in flight, and closes a gap.

@@ -9,6 +9,7 @@ use crate::connection::Lifecycle;
 use crate::connection::link::NOBODY;
 use crate::defect::{self, Defect};
 use crate::error::DeliveryError;
+use crate::feature;
 use crate::host::{Host, Slots};
 use crate::record::Topic;
 use crate::time::{Instant, Millis};
@@ -101,6 +102,9 @@ impl<H: Host> Sender<'_, H> {
             let place = slot.place;
             if let Ok(index) = u16::try_from(index) {
                 append.assign(index, place.topic, place.partition, place.leader >= 0);
+                if !feature::ADAPTIVE && !feature::PIECES {
+                    continue;
+                }
                 let leader = self.links.as_slice().iter().find(|link| link.link.node == place.leader);
                 append.set_slow(index, leader.is_some_and(|link| link.is_late));
                 let known = self.topics.known(Topic(place.topic));
@@ -160,7 +164,7 @@ impl<H: Host> Sender<'_, H> {
     /// What the partition of `slot` could do now; and when to look again.
     pub(super) fn can(&mut self, append: &Accumulator<H>, slot: u16, now: Millis) -> Can {
         let limit = self.in_flight_limit() as usize;
-        let Some(partition) = self.slots.as_slice().get(usize::from(slot)) else { return Can::Nothing };
+        let Some(partition) = self.slots.at(slot) else { return Can::Nothing };
         let window = &partition.window;
         if self.is_idempotent()
             && !partition.sequence.may_pipeline(&self.generation)
@@ -195,7 +199,7 @@ impl<H: Host> Sender<'_, H> {
         if !self.is_idempotent() {
             return true;
         }
-        let Some(partition) = self.slots.as_slice().get(usize::from(slot)) else { return false };
+        let Some(partition) = self.slots.at(slot) else { return false };
         partition.sequence.is_current(&self.generation) || partition.window.is_empty()
     }
 
@@ -205,7 +209,7 @@ impl<H: Host> Sender<'_, H> {
         if self.can(append, slot, now) != Can::Go {
             return false;
         }
-        let Some(place) = self.slots.as_slice().get(usize::from(slot)).map(|slot| slot.place) else {
+        let Some(place) = self.slots.at(slot).map(|slot| slot.place) else {
             return false;
         };
         // A topic is not idle while something waits for it.
@@ -241,7 +245,7 @@ impl<H: Host> Sender<'_, H> {
         }
         place.starved = true;
         let since = *place.waiting_since.get_or_insert(now);
-        let late = patience > 0 && !place.is_late && since.plus(patience).reached(now);
+        let late = feature::ADAPTIVE && patience > 0 && !place.is_late && since.plus(patience).reached(now);
         place.is_late |= late;
         self.changed |= late;
         false
@@ -270,7 +274,7 @@ impl<H: Host> Sender<'_, H> {
             return;
         }
         for slot in 0..self.slot_count() {
-            let Some(partition) = self.slots.as_slice().get(usize::from(slot)) else { return };
+            let Some(partition) = self.slots.at(slot) else { return };
             let (sequence, leader) = (&partition.sequence, partition.place.leader);
             let marked = |index| self.link(index).is_some_and(|place| place.marked);
             if sequence.needs_epoch(&self.generation)

@@ -5,6 +5,7 @@ use crate::config::Acks;
 use crate::connection::Lifecycle;
 use crate::defect::{self, Defect};
 use crate::error::DeliveryError;
+use crate::feature;
 use crate::host::{Buf, Host, Slots};
 use crate::time::Millis;
 
@@ -87,6 +88,6 @@ impl<H: Host> Sender<'_, H> {
 
     /// Whether answers to produce requests are expected.
     pub(super) fn expects_answers(&self) -> bool {
-        self.acks() != Acks::Zero
+        !feature::ACKS_ZERO || self.acks() != Acks::Zero
     }
 }

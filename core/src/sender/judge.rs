@@ -1,12 +1,13 @@
 //! The verdict on one batch, carried out: it is written, goes again, goes in pieces, or fails.
 use super::Sender;
+use super::links::retry_wait;
 use super::stats::Count;
 use crate::batch::Meta;
 use crate::batch::meta::flag;
-use crate::connection::backoff;
 use crate::defect::{self, Defect};
 use crate::delivery::{self, End};
 use crate::error::DeliveryError;
+use crate::feature;
 use crate::host::{Buf, Host, Slots};
 use crate::idempotence::{Action, Verdict};
 use crate::record::Topic;
@@ -15,6 +16,7 @@ use crate::wire::ErrorCode;
 
 impl<H: Host> Sender<'_, H> {
     /// Carries out the verdict on one batch, whose request is answered.
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // fewer spills
     pub(super) fn judge(
         &mut self,
         slot: u16,
@@ -29,7 +31,7 @@ impl<H: Host> Sender<'_, H> {
             self.refresh.progressed();
         }
         let idempotent = self.is_idempotent();
-        let Some(partition) = self.slots.as_mut_slice().get_mut(usize::from(slot)) else { return };
+        let Some(partition) = self.slots.at_mut(slot) else { return };
         let gap = partition.window.gap;
         let oldest = partition.window.iter().position(|b| b.meta().flags & flag::ACKED == 0) == Some(at);
         let between = partition.window.in_doubt_before(at);
@@ -76,7 +78,7 @@ impl<H: Host> Sender<'_, H> {
                     } else {
                         0
                     };
-                } else if !over {
+                } else if !over && feature::PIECES {
                     // A broker that had the whole batch would not have taken a part of its range.
                     if known && idempotent {
                         meta.flags &= !flag::MAYBE_REST;
@@ -122,8 +124,10 @@ impl<H: Host> Sender<'_, H> {
             // wrote to it (`TransactionManager.canRetry`).
             Action::UnknownProducer if oldest && has_start => self.out_of_order(slot, at, true, error, now),
             Action::UnknownProducer => self.retry(slot, at, DeliveryError::Broker(error.0), now),
-            Action::Split => self.split(slot, at, error),
-            Action::Fail | Action::FailRecords => self.fail(slot, at, DeliveryError::Broker(error.0)),
+            Action::Split if feature::PIECES => self.split(slot, at, error),
+            Action::Split | Action::Fail | Action::FailRecords => {
+                self.fail(slot, at, DeliveryError::Broker(error.0))
+            }
             Action::FailProducer => {
                 self.fail(slot, at, DeliveryError::Broker(error.0));
                 if idempotent {
@@ -137,7 +141,7 @@ impl<H: Host> Sender<'_, H> {
     /// now. It fails, as what may be written or as what was not.
     fn fail_before(&mut self, slot: u16, at: usize) {
         for ahead in 0..at {
-            let window = self.slots.as_slice().get(usize::from(slot)).map(|partition| &partition.window);
+            let window = self.slots.at(slot).map(|partition| &partition.window);
             if window.is_some_and(|window| window.is_unsent(ahead)) {
                 self.fail(slot, ahead, DeliveryError::Broker(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER.0));
             }
@@ -149,7 +153,7 @@ impl<H: Host> Sender<'_, H> {
     /// alone, and leaves a gap in the sequence like any batch that fails.
     fn split(&mut self, slot: u16, at: usize, error: ErrorCode) {
         let idempotent = self.config.idempotence();
-        let Some(partition) = self.slots.as_mut_slice().get_mut(usize::from(slot)) else { return };
+        let Some(partition) = self.slots.at_mut(slot) else { return };
         let window = &mut partition.window;
         let Some(batch) = window.get_mut(at) else { return };
         let (meta, bytes) = batch.parts();
@@ -166,7 +170,7 @@ impl<H: Host> Sender<'_, H> {
                 known.limit.refused(len);
             }
             self.changed = true;
-            self.stats.splits += 1;
+            self.stats.add(|stats| stats.splits += 1);
         } else if meta.has_rest() && delivery::can_keep_end(meta, bytes) {
             let maybe = meta.flags & flag::MAYBE != 0;
             let end = if maybe { End::TOO_LARGE_MAYBE } else { End::TOO_LARGE };
@@ -174,7 +178,7 @@ impl<H: Host> Sender<'_, H> {
             next_piece(meta, bytes, (end, -1));
             window.gap |= stamped;
             window.muted = true;
-            self.stats.record_errors += 1;
+            self.stats.add(|stats| stats.record_errors += 1);
         } else {
             self.fail(slot, at, DeliveryError::Broker(error.0));
         }
@@ -187,13 +191,14 @@ impl<H: Host> Sender<'_, H> {
     /// Nothing is asked of a broker that never counted this producer's batches, or has forgotten them; nor about a piece whose
     /// whole batch may have been written before. Such a batch fails as one that may be written.
     fn out_of_order(&mut self, slot: u16, at: usize, oldest: bool, error: ErrorCode, now: Millis) {
-        let Some(partition) = self.slots.as_mut_slice().get_mut(usize::from(slot)) else { return };
+        let Some(partition) = self.slots.at_mut(slot) else { return };
         let tells = partition.sequence.is_proven() && error == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER;
         let gap = partition.window.gap;
         let Some(batch) = partition.window.get_mut(at) else { return };
         let meta = batch.meta_mut();
         let spent = is_spent(meta, self.config.retries());
-        let (maybe, rest) = (meta.flags & flag::MAYBE != 0, meta.flags & flag::MAYBE_REST != 0);
+        let (maybe, rest) =
+            (meta.flags & flag::MAYBE != 0, feature::PIECES && meta.flags & flag::MAYBE_REST != 0);
         let hopeless = maybe && (!tells || rest);
         if maybe && !hopeless {
             meta.flags |= flag::DENIED;
@@ -213,15 +218,14 @@ impl<H: Host> Sender<'_, H> {
 
     /// Sends a batch again after a backoff, if attempts are left; time is the business of expiry.
     pub(super) fn retry(&mut self, slot: u16, at: usize, error: DeliveryError, now: Millis) {
-        let (base, max) = (self.config.retry_backoff_ms(), self.config.retry_backoff_max_ms());
         let retries = self.config.retries();
-        let Some(partition) = self.slots.as_mut_slice().get_mut(usize::from(slot)) else { return };
+        let Some(partition) = self.slots.at_mut(slot) else { return };
         let Some(batch) = partition.window.get_mut(at) else { return };
         let (attempts, count) = (batch.meta().attempts, batch.meta().builder.count);
         if is_spent(batch.meta(), retries) {
             return self.fail(slot, at, error);
         }
-        let wait = backoff::exponential(base, max, attempts.saturating_sub(1), &mut self.random);
+        let wait = retry_wait(self.config, attempts.saturating_sub(1), &mut self.random);
         let wait = if defect::on(Defect::RetryWithoutBackoff) { 0 } else { wait };
         if defect::on(Defect::CursorNotRewound) {
             batch.meta_mut().flags |= flag::IN_FLIGHT;
@@ -231,8 +235,8 @@ impl<H: Host> Sender<'_, H> {
         }
         partition.window.muted = true;
         partition.window.retry_at = Some(now.plus(wait));
-        self.stats.retries += 1;
-        self.stats.record_retries += Count::from(count);
+        self.stats.add(|stats| stats.retries += 1);
+        self.stats.add(|stats| stats.record_retries += Count::from(count));
     }
 }
 

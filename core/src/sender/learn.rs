@@ -3,12 +3,13 @@
 //! Only what was asked for is kept. Brokers come before the leaders that make them interesting; with few link
 //! slots, a leader whose address was not kept is asked for again at once.
 use super::address::{Address, At};
+use super::links::retry_wait;
 use super::{LinkSlot, Sender, Slot};
-use crate::cluster::topics::Hash;
+use crate::cluster::topics::{Hash, NO_ID, is_same};
 use crate::cluster::{Known, Limit};
-use crate::connection::frame::error_code;
+use crate::connection::Lifecycle;
+use crate::connection::frame::{error_code, int32};
 use crate::connection::link::{BOOTSTRAP, LEFT, NOBODY};
-use crate::connection::{Lifecycle, backoff};
 use crate::defect::{self, Defect};
 use crate::host::{Buf, Host, Slots, Text};
 use crate::record::Topic;
@@ -75,7 +76,8 @@ impl<H: Host> Sender<'_, H> {
                 self.put_host(l.at, l.node, chunk, first);
             }
             Item::Element { field: r::TOPICS } => {
-                *l = Learning { error: l.error, any_broker: l.any_broker, ..Learning::new() };
+                // Its name may be left out; everything else is told of each topic, or of none.
+                l.topic = None;
             }
             Item::Chunk { field: r::NAME, chunk, first, last, .. } => {
                 l.hash = if first { Hash::new() } else { l.hash }.with(chunk);
@@ -96,7 +98,7 @@ impl<H: Host> Sender<'_, H> {
     }
 
     fn learn_number(&mut self, index: u16, l: &mut Learning, field: u8, value: i64) {
-        let number = i32::try_from(value).unwrap_or(-1);
+        let number = int32(value);
         match field {
             r::THROTTLE_TIME_MS => self.throttle(index, 6, value),
             r::NODE_ID => {
@@ -191,7 +193,7 @@ impl<H: Host> Sender<'_, H> {
         if !error.is_none() || count == 0 {
             return;
         }
-        let anew = known.id != [0; 16] && id != known.id && id != [0; 16];
+        let anew = known.has_id() && !is_same(&id, &known.id) && !is_same(&id, &NO_ID);
         if !anew || !defect::on(Defect::TopicIdKept) {
             known.id = id;
         }
@@ -212,9 +214,9 @@ impl<H: Host> Sender<'_, H> {
     /// A leader does not know the partition. Where topics have no ids (brokers before 2.8) nothing else tells that the
     /// topic was deleted, and made anew with epochs that begin again.
     pub(super) fn doubt_topic(&mut self, slot: u16) {
-        let Some(partition) = self.slots.as_mut_slice().get_mut(usize::from(slot)) else { return };
+        let Some(partition) = self.slots.at_mut(slot) else { return };
         partition.sequence.suspect(partition.window.in_flight() > 0);
-        if self.topics.known(Topic(partition.place.topic)).is_some_and(|known| known.id == [0; 16]) {
+        if self.topics.known(Topic(partition.place.topic)).is_some_and(|known| !known.has_id()) {
             partition.place.leader_epoch = -1;
         }
     }
@@ -223,15 +225,15 @@ impl<H: Host> Sender<'_, H> {
     /// the topic was made anew: nobody leads it then, as far as is known.
     pub(super) fn deny_leader(&mut self, slot: u16, link: u16) {
         let node = self.link(link).map(|slot| slot.link.node);
-        let Some(partition) = self.slots.as_mut_slice().get_mut(usize::from(slot)) else { return };
-        let without_id =
-            self.topics.known(Topic(partition.place.topic)).is_some_and(|known| known.id == [0; 16]);
+        let Some(partition) = self.slots.at_mut(slot) else { return };
+        let without_id = self.topics.known(Topic(partition.place.topic)).is_some_and(|known| !known.has_id());
         if without_id && node == Some(partition.place.leader) {
             partition.place.leader = crate::cluster::place::NO_LEADER;
             self.changed = true;
         }
     }
 
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // fewer spills
     fn learn_partition(&mut self, l: &Learning) {
         let Some(topic) = l.topic.filter(|_| l.topic_error.is_none()) else { return };
         if l.partition < 0 {
@@ -276,9 +278,7 @@ impl<H: Host> Sender<'_, H> {
         }
         self.changed = true;
         let useless = !l.error.is_none() || !l.any_broker;
-        let (base, max) = (self.config.retry_backoff_ms(), self.config.retry_backoff_max_ms());
-        let failures = self.refresh.failures();
-        let wait = backoff::exponential(base, max, failures, &mut self.random);
+        let wait = retry_wait(self.config, self.refresh.failures(), &mut self.random);
         if useless {
             self.refresh.failed(now, wait);
             if l.error == ErrorCode::REBOOTSTRAP_REQUIRED && !defect::on(Defect::RebootstrapIgnored) {
@@ -286,7 +286,7 @@ impl<H: Host> Sender<'_, H> {
             }
             return;
         }
-        self.stats.metadata_updates += 1;
+        self.stats.add(|stats| stats.metadata_updates += 1);
         self.refresh.answered(now, !missing, wait);
         self.drop_unlisted();
     }
@@ -330,7 +330,7 @@ impl<H: Host> Sender<'_, H> {
         slots.any(|slot| {
             slot.window
                 .find(index, out.correlation)
-                .is_some_and(|at| slot.window.iter().nth(at).is_some_and(|batch| batch.meta().flags != 0))
+                .is_some_and(|at| slot.window.get(at).is_some_and(|batch| batch.meta().flags != 0))
         })
     }
 }

@@ -1,13 +1,20 @@
 //! Which links there are, which are opened and which are given up.
 use super::{LinkSlot, Sender, Server, Slot, Trouble, TroubleKind, answer::Loss};
 use crate::batch::meta::flag;
-use crate::config::MAX_MS;
+use crate::config::{Checked, MAX_MS};
 use crate::connection::link::{BOOTSTRAP, LEFT};
-use crate::connection::{Call, Lifecycle, backoff};
+use crate::connection::{Call, Lifecycle, Link, backoff};
 use crate::defect::{self, Defect};
 use crate::error::DeliveryError;
 use crate::host::{Buf, Host, Slots, Text};
+use crate::random::Random;
 use crate::time::Millis;
+
+/// How long to wait before a request is sent again, in ms.
+#[cfg_attr(target_pointer_width = "32", inline(never))]
+pub(super) fn retry_wait(config: Checked<'_>, failures: u16, random: &mut Random) -> u32 {
+    backoff::exponential(config.retry_backoff_ms(), config.retry_backoff_max_ms(), failures, random)
+}
 
 /// Links a producer ever has, wherever slots may grow.
 pub(super) const MOST_LINKS: u16 = 4096;
@@ -26,11 +33,12 @@ impl<H: Host> Sender<'_, H> {
             Lifecycle::Up => slot.served || !(slot.marked || slot.starved),
             Lifecycle::Down => slot.link.backing_off || !slot.starved,
         };
-        let oldest = (0..self.link_count())
-            .filter(|index| self.link(*index).is_some_and(had_its_turn))
-            .max_by_key(|index| {
-                self.link(*index).map_or((false, 0), |slot| (!slot.served, slot.link.unused_for(now)))
-            });
+        // In steps of two milliseconds, so that the first bit is free.
+        let rank = |slot: &LinkSlot<H>| {
+            let unserved = u32::from(!slot.served) << 31;
+            had_its_turn(slot).then(|| unserved | slot.link.unused_for(now) >> 1)
+        };
+        let oldest = self.highest(0, &rank);
         if let Some(slot) = oldest.and_then(|index| self.link_mut(index)) {
             slot.link.retiring = true;
             // If it is idle it closes at once.
@@ -77,9 +85,7 @@ impl<H: Host> Sender<'_, H> {
                     for known in self.topics.iter_mut() {
                         known.asking = false;
                     }
-                    let (base, max) = (self.config.retry_backoff_ms(), self.config.retry_backoff_max_ms());
-                    let failures = self.refresh.failures();
-                    let wait = backoff::exponential(base, max, failures, &mut self.random);
+                    let wait = retry_wait(self.config, self.refresh.failures(), &mut self.random);
                     self.refresh.failed(now, wait);
                 }
                 Call::InitProducerId => self.identify_later(now),
@@ -100,7 +106,7 @@ impl<H: Host> Sender<'_, H> {
         link.reset();
         link.doomed = false;
         if was == Lifecycle::Up {
-            self.stats.connections_closed += 1;
+            self.stats.add(|stats| stats.connections_closed += 1);
         }
         let Some(slot) = self.link_mut(index) else { return };
         if loss != Loss::Unneeded && node != BOOTSTRAP {
@@ -113,9 +119,9 @@ impl<H: Host> Sender<'_, H> {
         }
         if node == BOOTSTRAP && loss != Loss::Unneeded {
             // Each server is tried at once; then the list waits before it is tried again.
-            let round = self.bootstrap == 0;
-            self.bootstrap_failures = self.bootstrap_failures.saturating_add(u16::from(round));
-            self.bootstrap_at = round.then(|| now.plus(wait));
+            let round = self.bootstrap.next == 0;
+            self.bootstrap.failures = self.bootstrap.failures.saturating_add(u16::from(round));
+            self.bootstrap.not_before = round.then(|| now.plus(wait));
         }
         if loss != Loss::Unneeded {
             self.refresh.need();
@@ -134,7 +140,7 @@ impl<H: Host> Sender<'_, H> {
         let Some(LinkSlot { link, .. }) = self.link(index) else { return };
         let servers = u16::try_from(self.config.bootstrap().len()).unwrap_or(1).max(1);
         let server = match link.node {
-            BOOTSTRAP => Server::Bootstrap((self.bootstrap + servers - 1) % servers),
+            BOOTSTRAP => Server::Bootstrap((self.bootstrap.next + servers - 1) % servers),
             LEFT => return,
             node => Server::Broker(node),
         };
@@ -174,20 +180,33 @@ impl<H: Host> Sender<'_, H> {
         }
     }
 
-    /// All links, from a random one on.
-    fn in_any_order(&mut self) -> impl Iterator<Item = u16> + use<H> {
-        let count = self.link_count();
-        let start = u16::try_from(self.random.next_u32() % u32::from(count.max(1))).unwrap_or(0);
-        (0..count).map(move |nth| (start + nth) % count.max(1))
+    /// Any link.
+    fn any_link(&mut self) -> u16 {
+        let count = u32::from(self.link_count());
+        u16::try_from(self.random.below(count)).unwrap_or(0)
+    }
+
+    /// The link that ranks highest, from `start` on; of equals the first.
+    fn highest(&self, start: u16, rank: &dyn Fn(&LinkSlot<H>) -> Option<u32>) -> Option<u16> {
+        let (mut highest, mut at) = (None, None);
+        for index in (start..self.link_count()).chain(0..start) {
+            let rank = self.link(index).and_then(rank);
+            // Nothing ranks below everything.
+            if rank > highest {
+                (highest, at) = (rank, Some(index));
+            }
+        }
+        at
     }
 
     /// Of the open links that `fit` the one with the fewest requests in flight.
     pub(super) fn idlest(&mut self, now: Millis, fits: fn(&LinkSlot<H>) -> bool) -> Option<u16> {
         let max = u32::from(self.config.max_in_flight());
-        let fits = |slot: &LinkSlot<H>| slot.link.can_send(now, max) && fits(slot);
-        self.in_any_order()
-            .filter(|index| self.link(*index).is_some_and(fits))
-            .min_by_key(|index| self.link(*index).map_or(usize::MAX, |slot| slot.link.in_flight.len()))
+        let start = self.any_link();
+        self.highest(start, &|slot| {
+            let fits = slot.link.can_send(now, max) && fits(slot);
+            fits.then(|| u32::MAX - u32::from(slot.link.in_flight.count()))
+        })
     }
 
     /// A link to ask the cluster by: the idlest that is open. If there is none, one is chosen to be opened.
@@ -199,10 +218,8 @@ impl<H: Host> Sender<'_, H> {
         if self.links.as_slice().iter().any(|slot| slot.is_pending(now)) {
             return None;
         }
-        let known = self
-            .in_any_order()
-            .filter(|index| self.link(*index).is_some_and(|slot| slot.link.may_dial(now)))
-            .max_by_key(|index| self.link(*index).map_or(0, |slot| slot.link.unused_for(now)));
+        let start = self.any_link();
+        let known = self.highest(start, &|slot| slot.link.may_dial(now).then(|| slot.link.unused_for(now)));
         // A broker that waits for a slot can tell as much as a bootstrap server.
         match known.or_else(|| self.place_spare(now)).or_else(|| self.bootstrap_link(now)) {
             Some(index) => {
@@ -224,26 +241,27 @@ impl<H: Host> Sender<'_, H> {
         // One whose address never came, because the answer broke off, is as good as none.
         let known = self.links.as_slice().iter().any(|slot| slot.link.node >= 0 && slot.link.has_endpoint());
         let never = self.config.metadata_recovery() == crate::config::MetadataRecovery::None;
-        if (known && never) || self.bootstrap_at.is_some_and(|at| !at.reached(now)) {
+        if (known && never) || self.bootstrap.not_before.is_some_and(|at| !at.reached(now)) {
             return None;
         }
         let servers = self.config.bootstrap();
-        let server = *servers.get(usize::from(self.bootstrap) % servers.len().max(1))?;
+        let server = *servers.get(usize::from(self.bootstrap.next) % servers.len().max(1))?;
         let index = match self.free_link(BOOTSTRAP) {
             Some(index) => index,
             // Every slot is a broker's, and none can be reached: the one that waits no longer than others makes
             // room, and the server waits in its place.
             None => {
-                let index = (0..self.link_count())
-                    .filter(|index| self.link(*index).is_some_and(|s| s.link.state == Lifecycle::Down))
-                    .min_by_key(|index| self.link(*index).map_or(0, |s| s.link.due.since(now)))?;
+                let sooner = |link: &Link<H::Text>| now.plus(MAX_MS).0.wrapping_sub(link.due.0);
+                let down = |slot: &LinkSlot<H>| slot.link.state == Lifecycle::Down;
+                let index = self.highest(0, &|slot| down(slot).then(|| sooner(&slot.link)))?;
                 self.link_mut(index)?.vacate();
                 self.link_mut(index)?.link.node = BOOTSTRAP;
                 index
             }
         };
-        self.bootstrap = self.bootstrap.wrapping_add(1) % u16::try_from(servers.len().max(1)).unwrap_or(1);
-        let failures = self.bootstrap_failures;
+        self.bootstrap.next =
+            self.bootstrap.next.wrapping_add(1) % u16::try_from(servers.len().max(1)).unwrap_or(1);
+        let failures = self.bootstrap.failures;
         let slot = self.link_mut(index)?;
         slot.link.host.assign(server.host);
         slot.link.port = server.port;
@@ -265,7 +283,7 @@ impl<H: Host> Sender<'_, H> {
                 link.retiring = true;
             }
         }
-        self.bootstrap_at = None;
+        self.bootstrap.not_before = None;
         for place in self.slots.as_mut_slice().iter_mut().map(|slot: &mut Slot<H::Buf>| &mut slot.place) {
             place.leader = crate::cluster::place::NO_LEADER;
         }
@@ -290,7 +308,7 @@ impl<H: Host> Sender<'_, H> {
                 slot.window.hurried = false;
             }
         }
-        self.bootstrap_at = self.bootstrap_at.filter(|at| !at.reached(now));
+        self.bootstrap.not_before = self.bootstrap.not_before.filter(|at| !at.reached(now));
         self.identify_at = self.identify_at.filter(|at| !at.reached(now));
         self.refresh.forget_passed(now, self.config.metadata_max_age_ms());
     }
@@ -302,7 +320,7 @@ impl<H: Host> Sender<'_, H> {
                 .then_some(slot.link.due)
         };
         let known = self.links.as_slice().iter().filter_map(due).reduce(Millis::min);
-        match (known, self.bootstrap_at) {
+        match (known, self.bootstrap.not_before) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         }

@@ -92,9 +92,9 @@ pub struct Trouble {
 }
 
 /// A link and what its answer has told so far.
+// Small fields first: within 31 bytes of the start a device reaches them with short instructions.
+#[repr(C)]
 pub struct LinkSlot<H: Host> {
-    pub(crate) link: Link<H::Text>,
-    context: Context,
     /// Something is ready for it.
     wanted: bool,
     /// It was part of the last metadata answer.
@@ -103,18 +103,20 @@ pub struct LinkSlot<H: Host> {
     starved: bool,
     /// It has sent batches since it was opened.
     served: bool,
-    /// Since when something ready for it could not be sent.
-    waiting_since: Option<Millis>,
     /// That is longer than `partitioner.availability.timeout.ms`.
     is_late: bool,
     /// It takes a request in the drain under way.
     marked: bool,
-    /// Bytes of batches in the request that the drain makes up.
-    selected: u32,
     /// The request that the drain makes up is full.
     full: bool,
     /// The last slot in that request.
     last_slot: u16,
+    /// Bytes of batches in the request that the drain makes up.
+    selected: u32,
+    /// Since when something ready for it could not be sent.
+    waiting_since: Option<Millis>,
+    pub(crate) link: Link<H::Text>,
+    context: Context,
 }
 
 impl<H: Host> LinkSlot<H> {
@@ -156,6 +158,16 @@ impl<H: Host> LinkSlot<H> {
     }
 }
 
+/// The `bootstrap.servers`, tried in turn.
+struct Bootstrap {
+    /// The one that is next.
+    next: u16,
+    /// Attempts in a row that failed.
+    failures: u16,
+    /// Not to be tried before.
+    not_before: Option<Millis>,
+}
+
 /// The memory a send half lives in; all lists empty.
 pub struct Memory<H: Host> {
     /// One for each link.
@@ -192,10 +204,7 @@ pub struct Sender<'a, H: Host> {
     spare: address::Address<H::Text>,
     /// Something is ready for that broker still.
     spare_wanted: bool,
-    /// The next of the bootstrap servers; attempts at them in a row that failed; not before.
-    bootstrap: u16,
-    bootstrap_failures: u16,
-    bootstrap_at: Option<Millis>,
+    bootstrap: Bootstrap,
     /// A broker with something to send waits for a link slot.
     crowded: bool,
     /// An identity was refused for want of rights: everything incomplete fails with this.
@@ -218,7 +227,7 @@ pub struct Sender<'a, H: Host> {
     /// The earliest linger, retry or dial that `exchange` met.
     next: Option<Millis>,
     more: bool,
-    stats: Stats,
+    stats: stats::Counters,
 }
 
 impl<'a, H: Host> Sender<'a, H> {
@@ -240,9 +249,7 @@ impl<'a, H: Host> Sender<'a, H> {
             freed: memory.freed,
             spare: address::Address::nowhere(),
             spare_wanted: false,
-            bootstrap: 0,
-            bootstrap_failures: 0,
-            bootstrap_at: None,
+            bootstrap: Bootstrap { next: 0, failures: 0, not_before: None },
             crowded: false,
             refused_identity: None,
             random: Random::new(config.seed() ^ 0x5eed),
@@ -255,7 +262,7 @@ impl<'a, H: Host> Sender<'a, H> {
             aborting: false,
             next: None,
             more: false,
-            stats: Stats::default(),
+            stats: stats::Counters::new(),
         }
     }
 
@@ -288,7 +295,7 @@ impl<'a, H: Host> Sender<'a, H> {
 
     /// Counters of what was done so far.
     pub const fn stats(&self) -> &Stats {
-        &self.stats
+        self.stats.read()
     }
 
     /// Requests of every kind that were begun and not answered yet, over all links.
@@ -317,25 +324,24 @@ impl<'a, H: Host> Sender<'a, H> {
             })
     }
 
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn link(&self, index: u16) -> Option<&LinkSlot<H>> {
-        self.links.as_slice().get(usize::from(index))
+        self.links.at(index)
     }
 
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn link_mut(&mut self, index: u16) -> Option<&mut LinkSlot<H>> {
-        self.links.as_mut_slice().get_mut(usize::from(index))
+        self.links.at_mut(index)
+    }
+
+    fn slot_mut(&mut self, index: u16) -> Option<&mut Slot<H::Buf>> {
+        self.slots.at_mut(index)
     }
 
     #[cfg_attr(target_pointer_width = "32", inline(never))]
-    fn slot_mut(&mut self, index: u16) -> Option<&mut Slot<H::Buf>> {
-        self.slots.as_mut_slice().get_mut(usize::from(index))
-    }
-
     fn link_count(&self) -> u16 {
         u16::try_from(self.links.as_slice().len()).unwrap_or(u16::MAX)
     }
 
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn slot_count(&self) -> u16 {
         u16::try_from(self.slots.as_slice().len()).unwrap_or(u16::MAX)
     }
@@ -346,7 +352,7 @@ impl<'a, H: Host> Sender<'a, H> {
         let is = |slot: &Slot<H::Buf>| slot.place.topic == topic.0 && slot.place.partition == partition;
         let guess = u16::try_from(partition).ok().and_then(|p| base.checked_add(p));
         if let Some(guess) = guess
-            && self.slots.as_slice().get(usize::from(guess)).is_some_and(is)
+            && self.slots.at(guess).is_some_and(is)
         {
             return Some(guess);
         }

@@ -6,12 +6,12 @@ use super::address::At;
 use super::stats::Count;
 use crate::batch::meta::flag;
 use crate::cluster::topics::Hash;
-use crate::config::Acks;
-use crate::connection::frame::error_code;
+use crate::connection::frame::{error_code, int32};
 use crate::connection::{Call, Request};
 use crate::defect::{self, Defect};
 use crate::delivery;
 use crate::error::DeliveryError;
+use crate::feature;
 use crate::host::{Buf, Host, Slots};
 use crate::idempotence::{Action, Verdict};
 use crate::record::Topic;
@@ -23,7 +23,6 @@ use crate::wire::produce::response as r;
 /// What the answer has told so far.
 #[derive(Debug)]
 pub struct Produced {
-    version: i16,
     hash: Hash,
     topic: Option<Topic>,
     partition: i32,
@@ -41,18 +40,17 @@ pub struct Produced {
 }
 
 impl Produced {
-    pub(super) const fn new(version: i16) -> Self {
+    pub(super) const fn new() -> Self {
         Self {
-            version,
             hash: Hash::new(),
             topic: None,
-            partition: -1,
+            partition: 0,
             error: ErrorCode::NONE,
-            base_offset: -1,
-            append_time: -1,
+            base_offset: 0,
+            append_time: 0,
             leader: -1,
-            leader_epoch: -1,
-            node: -1,
+            leader_epoch: 0,
+            node: 0,
             at: None,
             hinted: false,
             has_start: false,
@@ -64,7 +62,9 @@ impl<H: Host> Sender<'_, H> {
     pub(super) fn produced_item(&mut self, index: u16, p: &mut Produced, item: &Item<'_>, now: Millis) {
         match *item {
             Item::Element { field: r::PARTITION_RESPONSES } => {
-                *p = Produced { topic: p.topic, hinted: p.hinted, ..Produced::new(p.version) };
+                // What an answer may leave out; the other fields are told of each partition, in every version.
+                p.leader = -1;
+                p.has_start = false;
             }
             Item::Chunk { field: r::NAME, chunk, first, last, .. } => {
                 p.hash = if first { Hash::new() } else { p.hash }.with(chunk);
@@ -89,17 +89,17 @@ impl<H: Host> Sender<'_, H> {
                 r::LEADER_ID => p.leader = int32(value),
                 r::LEADER_EPOCH => p.leader_epoch = int32(value),
                 r::THROTTLE_TIME_MS => self.throttle(index, 6, value),
-                r::NODE_ID => {
+                r::NODE_ID if feature::HINTS => {
                     p.node = int32(value);
                     p.at = self.address_of(p.node);
                 }
-                r::PORT => self.put_port(p.at, p.node, int32(value)),
+                r::PORT if feature::HINTS => self.put_port(p.at, p.node, int32(value)),
                 _ => {}
             },
             Item::Chunk { field: r::ERROR_MESSAGE, chunk, .. } => {
                 self.note(index, p, |bytes| delivery::add_message(bytes, chunk));
             }
-            Item::Chunk { field: r::HOST, chunk, first, .. } => {
+            Item::Chunk { field: r::HOST, chunk, first, .. } if feature::HINTS => {
                 self.put_host(p.at, p.node, chunk, first);
             }
             Item::ElementEnd { field: r::PARTITION_RESPONSES } => self.produced_partition(index, p, now),
@@ -110,10 +110,12 @@ impl<H: Host> Sender<'_, H> {
     /// Writes the broker's notes on a refusal into the bytes of the batch, which is dead.
     fn note(&mut self, index: u16, p: &Produced, write: impl FnOnce(&mut [u8])) {
         let verdict = Verdict::on(p.error);
-        if !matches!(
-            verdict.action,
-            Action::Fail | Action::FailRecords | Action::FailProducer | Action::Split
-        ) {
+        if !feature::NOTES
+            || !matches!(
+                verdict.action,
+                Action::Fail | Action::FailRecords | Action::FailProducer | Action::Split
+            )
+        {
             return;
         }
         let Some((slot, at)) = self.answered_batch(index, p) else { return };
@@ -139,7 +141,7 @@ impl<H: Host> Sender<'_, H> {
     fn answered_batch(&self, index: u16, p: &Produced) -> Option<(u16, usize)> {
         let correlation = self.link(index)?.link.in_flight.front()?.correlation;
         let slot = self.find_slot(p.topic?, p.partition)?;
-        let at = self.slots.as_slice().get(usize::from(slot))?.window.find(index, correlation)?;
+        let at = self.slots.at(slot)?.window.find(index, correlation)?;
         Some((slot, at))
     }
 
@@ -150,7 +152,8 @@ impl<H: Host> Sender<'_, H> {
         }
         // As `Sender.completeBatch`: another error says nothing of who leads.
         let moved = matches!(p.error, ErrorCode::NOT_LEADER_OR_FOLLOWER | ErrorCode::FENCED_LEADER_EPOCH);
-        if moved
+        if feature::HINTS
+            && moved
             && p.leader >= 0
             && let Some(slot) = self.slot_mut(slot)
         {
@@ -165,14 +168,14 @@ impl<H: Host> Sender<'_, H> {
     /// The answer is over.
     pub(super) fn produced(&mut self, index: u16, request: &Request, p: Produced, now: Millis) {
         let waited = u32::try_from(now.since(request.sent_at)).unwrap_or(0);
-        self.stats.answers += 1;
-        self.stats.latency_ms += Count::from(waited);
-        self.stats.latency_max_ms = self.stats.latency_max_ms.max(waited);
+        self.stats.add(|stats| stats.answers += 1);
+        self.stats.add(|stats| stats.latency_ms += Count::from(waited));
+        self.stats.add(|stats| stats.latency_max_ms = stats.latency_max_ms.max(waited));
         // What the request carried and the answer did not name: nobody knows.
         if self.link(index).is_some() && request.batches > 0 {
             self.give_up_request(index, request.correlation, true, DeliveryError::MalformedAnswer, now);
         }
-        if p.hinted {
+        if feature::HINTS && p.hinted {
             self.follow_hints();
         }
     }
@@ -202,7 +205,7 @@ impl<H: Host> Sender<'_, H> {
 
     /// A request was written and no answer is expected.
     pub(super) fn unanswered(&mut self, index: u16, request: &Request) {
-        if request.call != Call::Produce || self.acks() != Acks::Zero {
+        if request.call != Call::Produce || self.expects_answers() {
             return;
         }
         let limit =
@@ -227,8 +230,4 @@ impl<H: Host> Sender<'_, H> {
             self.tidy(slot);
         }
     }
-}
-
-fn int32(value: i64) -> i32 {
-    i32::try_from(value).unwrap_or(-1)
 }

@@ -4,8 +4,8 @@
 use super::{Sender, answer::Loss};
 use crate::connection::{Call, Lifecycle};
 use crate::defect::{self, Defect};
+use crate::feature;
 use crate::host::{Host, Slots};
-use crate::identity::Identity;
 use crate::time::{Instant, Millis};
 use crate::transport::{Endpoint, LinkId, Transport};
 use core::task::Poll;
@@ -140,7 +140,11 @@ impl<H: Host> Sender<'_, H> {
             let Some(slot) = self.link_mut(index) else { continue };
             let link = &mut slot.link;
             if link.state == Lifecycle::Greeting && link.in_flight.is_empty() {
-                let version = if link.greet_old { 0 } else { crate::wire::api_versions::API.newest };
+                let version = if feature::OLD_BROKERS && link.greet_old {
+                    0
+                } else {
+                    crate::wire::api_versions::API.newest
+                };
                 link.begin(Call::ApiVersions, version, now, 0, super::slot::END);
                 begun = true;
             }
@@ -184,7 +188,7 @@ impl<H: Host> Sender<'_, H> {
 
     fn ask_identity(&mut self, now: Millis) -> Option<()> {
         let wait = self.identify_at.is_some_and(|at| !at.reached(now));
-        if self.generation.identity != Identity::Missing || self.identifying || wait || self.fatal.is_some() {
+        if self.generation.identity.is_settled() || self.identifying || wait || self.fatal.is_some() {
             return None;
         }
         // Any link that is open will do; opening one is metadata's business.

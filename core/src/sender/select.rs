@@ -7,6 +7,7 @@ use crate::batch::meta::flag;
 use crate::connection::Call;
 use crate::defect::{self, Defect};
 use crate::error::DeliveryError;
+use crate::feature;
 use crate::host::{Buf, Host, Slots};
 use crate::record::Topic;
 use crate::time::Millis;
@@ -17,8 +18,9 @@ const PARTITION_OVERHEAD: u32 = 32;
 
 impl<H: Host> Sender<'_, H> {
     /// Puts the first batch of `slot` into the request of its link, if that takes one.
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // fewer spills
     pub(super) fn select(&mut self, append: &mut Accumulator<H>, slot: u16, behind: bool, now: Millis) {
-        let Some(partition) = self.slots.as_slice().get(usize::from(slot)) else { return };
+        let Some(partition) = self.slots.at(slot) else { return };
         let (leader, in_request) = (partition.place.leader, partition.window.next_to_resend(now));
         if leader < 0 {
             return;
@@ -28,7 +30,7 @@ impl<H: Host> Sender<'_, H> {
         if !place.marked || (slot < place.link.resume_at) != behind {
             return;
         }
-        if !self.slots.as_slice().get(usize::from(slot)).is_some_and(|s| s.window.is_free_for(index)) {
+        if !self.slots.at(slot).is_some_and(|s| s.window.is_free_for(index)) {
             return;
         }
         if self.can(append, slot, now) == Can::Nothing || !self.generation.identity.is_settled() {
@@ -73,7 +75,7 @@ impl<H: Host> Sender<'_, H> {
         if let Some(known) = self.topics.known_mut(Topic(meta.topic)) {
             known.used = meta.created;
             // It was filled before the broker's limit was known.
-            if meta.builder.count > 1 && meta.builder.len > known.limit.most() {
+            if feature::PIECES && meta.builder.count > 1 && meta.builder.len > known.limit.most() {
                 meta.divide(bytes, known.limit.most());
             }
         }
@@ -89,7 +91,7 @@ impl<H: Host> Sender<'_, H> {
 
     /// Makes a batch of a window part of the request that `index` gets in this drain, which begins with the first.
     fn put(&mut self, index: u16, slot: u16, at: usize, total: u32, now: Millis) {
-        let Some(place) = self.links.as_mut_slice().get_mut(usize::from(index)) else { return };
+        let Some(place) = self.links.at_mut(index) else { return };
         place.selected = total;
         place.served = true;
         place.waiting_since = None;
@@ -97,14 +99,14 @@ impl<H: Host> Sender<'_, H> {
         let link = &mut place.link;
         if link.out.is_none() {
             link.begin(Call::Produce, i16::from(link.versions.produce), now, 0, slot);
-            self.stats.requests += 1;
+            self.stats.add(|stats| stats.requests += 1);
         }
         let Some(out) = link.out else { return };
         if let Some(request) = link.in_flight.youngest_mut() {
             request.batches = request.batches.saturating_add(1);
         }
         let last = core::mem::replace(&mut place.last_slot, slot);
-        let Some(partition) = self.slots.as_mut_slice().get_mut(usize::from(slot)) else { return };
+        let Some(partition) = self.slots.at_mut(slot) else { return };
         partition.next_in_request = END;
         if let Some(batch) = partition.window.get_mut(at) {
             let meta = batch.meta_mut();
@@ -112,14 +114,14 @@ impl<H: Host> Sender<'_, H> {
             meta.link = index;
             meta.correlation = out.correlation;
             meta.attempts = meta.attempts.saturating_add(1);
-            self.stats.batches += 1;
-            self.stats.bytes += Count::from(meta.sent_len());
-            self.stats.records += Count::from(meta.sent_count());
+            self.stats.add(|stats| stats.batches += 1);
+            self.stats.add(|stats| stats.bytes += Count::from(meta.sent_len()));
+            self.stats.add(|stats| stats.records += Count::from(meta.sent_count()));
             if meta.attempts == 1 && !meta.in_pieces() {
                 let waited = u32::try_from(now.since(meta.created)).unwrap_or(0);
-                self.stats.queued += 1;
-                self.stats.queue_ms += Count::from(waited);
-                self.stats.queue_max_ms = self.stats.queue_max_ms.max(waited);
+                self.stats.add(|stats| stats.queued += 1);
+                self.stats.add(|stats| stats.queue_ms += Count::from(waited));
+                self.stats.add(|stats| stats.queue_max_ms = stats.queue_max_ms.max(waited));
             }
         }
         self.link_in(last, slot, out.first_slot);
@@ -130,14 +132,12 @@ impl<H: Host> Sender<'_, H> {
         if last == END {
             return;
         }
-        let topic_of = |sender: &Self, at: u16| {
-            sender.slots.as_slice().get(usize::from(at)).map(|slot| slot.place.topic)
-        };
+        let topic_of = |sender: &Self, at: u16| sender.slots.at(at).map(|slot| slot.place.topic);
         let topic = topic_of(self, slot);
         let mut behind = last;
         if topic_of(self, last) != topic {
             let mut at = first;
-            while let Some(partition) = self.slots.as_slice().get(usize::from(at)) {
+            while let Some(partition) = self.slots.at(at) {
                 if Some(partition.place.topic) == topic {
                     behind = at;
                 }
@@ -159,6 +159,6 @@ impl<H: Host> Sender<'_, H> {
     }
 
     fn slot_link(&self, slot: u16) -> Option<u16> {
-        self.find_link(self.slots.as_slice().get(usize::from(slot))?.place.leader)
+        self.find_link(self.slots.at(slot)?.place.leader)
     }
 }

@@ -60,7 +60,7 @@ impl<H: Host> Sender<'_, H> {
             Err(fresh) => fresh,
         };
         let idle = |index: &u16| {
-            let slot = self.slots.as_slice().get(usize::from(*index));
+            let slot = self.slots.at(*index);
             slot.is_some_and(|slot| slot.window.is_empty()) && is_idle(*index)
         };
         // Round and round, so that no partition is shut out; one that was never written to costs nothing.

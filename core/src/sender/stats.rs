@@ -7,8 +7,8 @@ pub type Count = u64;
 #[cfg(not(target_pointer_width = "64"))]
 pub type Count = u32;
 
-/// What was done since the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What was done since the start; all zero without the feature `stats`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stats {
     /// Produce requests begun.
     pub requests: Count,
@@ -48,4 +48,71 @@ pub struct Stats {
     pub answers: Count,
     /// The longest of them.
     pub latency_max_ms: u32,
+}
+
+impl Stats {
+    /// Nothing was done yet.
+    pub const NONE: Self = Self {
+        requests: 0,
+        batches: 0,
+        bytes: 0,
+        records: 0,
+        retries: 0,
+        record_retries: 0,
+        splits: 0,
+        record_errors: 0,
+        connections_opened: 0,
+        connections_closed: 0,
+        metadata_updates: 0,
+        throttle_ms: 0,
+        throttle_max_ms: 0,
+        queue_ms: 0,
+        queued: 0,
+        queue_max_ms: 0,
+        latency_ms: 0,
+        answers: 0,
+        latency_max_ms: 0,
+    };
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+/// The counters of a send half: there only with the feature `stats`.
+#[derive(Debug)]
+pub(super) struct Counters {
+    #[cfg(feature = "stats")]
+    stats: Stats,
+}
+
+impl Counters {
+    pub(super) const fn new() -> Self {
+        Self {
+            #[cfg(feature = "stats")]
+            stats: Stats::NONE,
+        }
+    }
+
+    /// Counts something.
+    #[cfg(feature = "stats")]
+    pub(super) fn add(&mut self, count: impl FnOnce(&mut Stats)) {
+        count(&mut self.stats);
+    }
+
+    /// Counts nothing.
+    #[cfg(not(feature = "stats"))]
+    pub(super) fn add(&mut self, _: impl FnOnce(&mut Stats)) {}
+
+    #[cfg(feature = "stats")]
+    pub(super) const fn read(&self) -> &Stats {
+        &self.stats
+    }
+
+    #[cfg(not(feature = "stats"))]
+    pub(super) const fn read(&self) -> &Stats {
+        &Stats::NONE
+    }
 }

@@ -10,8 +10,8 @@ use crate::batch::{Stamp, seal, stamp_of};
 use crate::connection::gather::SLICES;
 use crate::connection::{Call, Gather, Lifecycle, Outgoing, backoff};
 use crate::defect::{self, Defect};
+use crate::feature;
 use crate::host::{Buf, Host, Slots};
-use crate::identity::Identity;
 use crate::record::Topic;
 use crate::time::{Instant, Millis};
 use crate::transport::{LinkId, Transport};
@@ -103,14 +103,14 @@ impl<H: Host> Sender<'_, H> {
             return;
         };
         let mut at = out.first_slot;
-        while let Some(partition) = self.slots.as_mut_slice().get_mut(usize::from(at)) {
+        while let Some(partition) = self.slots.at_mut(at) {
             if let Some(batch) = partition.window.find(index, out.correlation)
                 && let Some(batch) = partition.window.get_mut(batch)
                 && batch.meta().flags & (flag::SEALED | flag::RESEAL) != flag::SEALED
             {
                 let (meta, bytes) = batch.parts();
                 // A piece has its part of the range that its batch was given.
-                let stamp = if meta.flags & flag::RESEAL != 0 {
+                let stamp = if feature::PIECES && meta.flags & flag::RESEAL != 0 {
                     stamp_of(bytes)
                 } else {
                     partition.sequence.stamp(&self.generation, meta.builder.count).map(
@@ -158,14 +158,14 @@ impl<H: Host> Sender<'_, H> {
         let asked = || self.topics.iter().filter(|(_, known)| known.asking);
         metadata::emit_begin(sink, version, Some(u32::try_from(asked().count()).unwrap_or(0)));
         for (topic, _) in asked() {
-            metadata::emit_topic(sink, version, self.topics.name(topic));
+            metadata::emit_topic(sink, version, self.topics.name_bytes(topic));
         }
         metadata::emit_end(sink, version, self.config.allow_auto_create());
     }
 
     /// The list of a request's slots, from `first` on.
     fn listed(&self, first: u16) -> impl Iterator<Item = &super::Slot<H::Buf>> {
-        let slot = |at: u16| self.slots.as_slice().get(usize::from(at));
+        let slot = |at: u16| self.slots.at(at);
         core::iter::successors(slot(first), move |partition| slot(partition.next_in_request))
     }
 
@@ -190,7 +190,7 @@ impl<H: Host> Sender<'_, H> {
                 self.emit_topic(partition, version, sink);
             }
             let batch = partition.window.find(index, out.correlation);
-            let batch = batch.and_then(|at| partition.window.iter().nth(at));
+            let batch = batch.and_then(|at| partition.window.get(at));
             let bytes = batch.and_then(|b| b.bytes().get(..b.meta().sent_len() as usize));
             produce::emit_partition(sink, version, partition.place.partition, bytes.unwrap_or_default());
         }
@@ -203,13 +203,12 @@ impl<H: Host> Sender<'_, H> {
     fn emit_topic<'s>(&'s self, first: &'s super::Slot<H::Buf>, version: i16, sink: &mut dyn Sink<'s>) {
         const UNKNOWN: &[u8; 16] = &[0; 16];
         let topic = first.place.topic;
-        let in_list = core::iter::successors(Some(first), |partition| {
-            self.slots.as_slice().get(usize::from(partition.next_in_request))
-        });
+        let in_list =
+            core::iter::successors(Some(first), |partition| self.slots.at(partition.next_in_request));
         let partitions = in_list.take_while(|partition| partition.place.topic == topic).count();
         let id = self.topics.known(Topic(topic)).map_or(UNKNOWN, |known| &known.id);
         let partitions = u32::try_from(partitions).unwrap_or(0);
-        produce::emit_topic(sink, version, self.topics.name(Topic(topic)), id, partitions);
+        produce::emit_topic(sink, version, self.topics.name_bytes(Topic(topic)), id, partitions);
     }
 
     /// Writes some more of a request. Answers whether the transport took anything.
@@ -271,7 +270,7 @@ impl<H: Host> Sender<'_, H> {
         // What is due already was asked for at the beginning, or waits for a link.
         let ahead = |at: &Millis| !at.reached(now);
         self.wake_at(self.refresh.due(now, self.config.metadata_max_age_ms()).filter(ahead));
-        if self.generation.identity == Identity::Missing && !self.identifying {
+        if !self.generation.identity.is_settled() && !self.identifying {
             self.wake_at(self.identify_at.filter(ahead));
         }
         for index in 0..self.links_len() {

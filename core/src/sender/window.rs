@@ -27,7 +27,7 @@ use crate::host::Buf;
 use crate::time::Millis;
 
 /// Batches of one partition on their way at a time: what a broker remembers of an idempotent producer.
-pub(super) const WINDOW: usize = 5;
+pub(super) const WINDOW: usize = crate::config::MAX_IN_FLIGHT as usize;
 
 /// The batches of one partition on their way.
 #[derive(Debug)]
@@ -86,6 +86,11 @@ impl<B: Buf> Window<B> {
     /// The batches, oldest first, to change them.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut B> {
         self.batches.iter_mut().take(usize::from(self.len)).flatten()
+    }
+
+    /// The batch at `index`, to look at it.
+    pub(super) fn get(&self, index: usize) -> Option<&B> {
+        self.batches.get(index)?.as_ref()
     }
 
     /// The batch at `index`.
@@ -150,7 +155,7 @@ impl<B: Buf> Window<B> {
     /// Whether only sending it again can tell if the batch at `index` was written.
     fn is_in_doubt(&self, index: usize) -> bool {
         const BITS: u16 = flag::IN_FLIGHT | flag::ACKED | flag::FAILED | flag::MAYBE | flag::DENIED;
-        let batch = self.batches.get(index).and_then(Option::as_ref);
+        let batch = self.get(index);
         batch.is_some_and(|batch| batch.meta().flags & BITS == flag::MAYBE)
     }
 
@@ -184,7 +189,7 @@ impl<B: Buf> Window<B> {
     /// Whether the batch at `index` is neither resolved nor in flight.
     pub(super) fn is_unsent(&self, index: usize) -> bool {
         const BITS: u16 = flag::IN_FLIGHT | flag::ACKED | flag::FAILED;
-        self.batches.get(index).and_then(Option::as_ref).is_some_and(|batch| batch.meta().flags & BITS == 0)
+        self.get(index).is_some_and(|batch| batch.meta().flags & BITS == 0)
     }
 
     /// The oldest batch that is neither resolved nor in flight.
@@ -228,7 +233,7 @@ impl<B: Buf> Window<B> {
         if !self.gap || self.in_flight() > 0 {
             return GapStep::Nothing;
         }
-        let oldest = self.first_unsent().and_then(|index| self.batches.get(index)?.as_ref());
+        let oldest = self.first_unsent().and_then(|index| self.get(index));
         // What is behind a batch that cannot have been written cannot have been either.
         let maybe = oldest.is_some_and(|batch| batch.meta().flags & flag::MAYBE != 0);
         let in_doubt = (0..self.len()).any(|index| self.is_in_doubt(index));

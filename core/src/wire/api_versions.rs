@@ -7,9 +7,11 @@ use super::{
     schema::Api,
     sink::{Emit, Sink},
 };
+use crate::feature;
 
 /// Key and versions.
-pub const API: Api = Api { key: 18, oldest: 0, newest: 4, flexible_from: 3 };
+pub const API: Api =
+    Api { key: 18, oldest: 0, newest: if feature::OLD_BROKERS { 4 } else { 3 }, flexible_from: 3 };
 
 /// The answer.
 pub mod response {
@@ -58,8 +60,8 @@ pub fn emit<'a, S: Sink<'a> + ?Sized>(
 ) {
     let mut emit = Emit::new(sink, API.is_flexible(version));
     if version >= 3 {
-        emit.text(software_name);
-        emit.text(software_version);
+        emit.text(software_name.as_bytes());
+        emit.text(software_version.as_bytes());
     }
     emit.end();
 }

@@ -22,6 +22,6 @@ pub fn emit_request<'a, S: Sink<'a> + ?Sized>(
     emit.int16(api.key);
     emit.int16(version);
     emit.int32(correlation);
-    emit.nullable_text(client_id);
+    emit.classic_text(client_id.map(str::as_bytes));
     Emit::new(sink, api.request_header(version) >= 2).end();
 }

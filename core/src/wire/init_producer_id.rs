@@ -6,9 +6,11 @@ use super::{
     schema::Api,
     sink::{Emit, Sink},
 };
+use crate::feature;
 
 /// Key and versions.
-pub const API: Api = Api { key: 22, oldest: 0, newest: 5, flexible_from: 2 };
+pub const API: Api =
+    Api { key: 22, oldest: if feature::OLD_BROKERS { 0 } else { 4 }, newest: 5, flexible_from: 2 };
 
 /// The answer.
 pub mod response {

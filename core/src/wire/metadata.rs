@@ -7,9 +7,11 @@ use super::{
     schema::Api,
     sink::{Emit, Sink},
 };
+use crate::feature;
 
 /// Key and versions.
-pub const API: Api = Api { key: 3, oldest: 4, newest: 13, flexible_from: 9 };
+pub const API: Api =
+    Api { key: 3, oldest: if feature::OLD_BROKERS { 4 } else { 9 }, newest: 13, flexible_from: 9 };
 
 /// The answer.
 pub mod response {
@@ -77,7 +79,7 @@ pub fn emit_begin<'a, S: Sink<'a> + ?Sized>(sink: &mut S, version: i16, topics: 
 }
 
 /// Emits one topic, by name.
-pub fn emit_topic<'a, S: Sink<'a> + ?Sized>(sink: &mut S, version: i16, name: &'a str) {
+pub fn emit_topic<'a, S: Sink<'a> + ?Sized>(sink: &mut S, version: i16, name: &'a [u8]) {
     let mut emit = Emit::new(sink, API.is_flexible(version));
     if version >= 10 {
         emit.uuid(ZERO_UUID);

@@ -7,9 +7,11 @@ use super::{
     schema::Api,
     sink::{Emit, Sink},
 };
+use crate::feature;
 
 /// Key and versions.
-pub const API: Api = Api { key: 0, oldest: 3, newest: 13, flexible_from: 9 };
+pub const API: Api =
+    Api { key: 0, oldest: if feature::OLD_BROKERS { 3 } else { 9 }, newest: 13, flexible_from: 9 };
 
 /// The answer.
 pub mod response {
@@ -86,7 +88,7 @@ pub fn emit_begin<'a, S: Sink<'a> + ?Sized>(
 pub fn emit_topic<'a, S: Sink<'a> + ?Sized>(
     sink: &mut S,
     version: i16,
-    name: &'a str,
+    name: &'a [u8],
     id: &'a [u8; 16],
     partitions: u32,
 ) {

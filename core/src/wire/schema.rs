@@ -9,6 +9,8 @@
 //! Invariant of every table, checked when it is compiled: at most [`MAX_DEPTH`] containers are open at a
 //! time, only structs hold fields, and there are 1 to 63 fields.
 
+use crate::feature;
+
 /// Containers that may be open inside one another, the message not counted.
 pub const MAX_DEPTH: usize = 3;
 
@@ -43,7 +45,7 @@ impl Api {
 
     /// Whether `version` has compact lengths and tagged fields.
     pub const fn is_flexible(&self, version: i16) -> bool {
-        version >= self.flexible_from
+        !feature::OLD_BROKERS || version >= self.flexible_from
     }
 
     /// Version of the request header: 1, or 2 with tagged fields.

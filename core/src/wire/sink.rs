@@ -4,6 +4,7 @@
 //! borrowed where it lies. A request is emitted twice, into a [`Counter`] for the length that goes first and
 //! into the sink that sends; both runs are the same code.
 use super::varint::Varint;
+use crate::feature;
 
 /// Takes the bytes of a request in the order of the wire.
 pub trait Sink<'a> {
@@ -106,6 +107,10 @@ impl<'s, 'a, S: Sink<'a> + ?Sized> Emit<'s, S> {
         Self { sink, flexible }
     }
 
+    const fn is_flexible(&self) -> bool {
+        !feature::OLD_BROKERS || self.flexible
+    }
+
     pub(super) fn bool(&mut self, value: bool) {
         self.sink.small(&[u8::from(value)]);
     }
@@ -126,44 +131,50 @@ impl<'s, 'a, S: Sink<'a> + ?Sized> Emit<'s, S> {
         self.sink.borrowed(value);
     }
 
-    fn varint(&mut self, value: u64) {
-        self.sink.small(Varint::unsigned(value).as_bytes());
+    fn varint(&mut self, value: u32) {
+        self.sink.small(Varint::short(value).as_bytes());
     }
 
     /// A length or count in compact form, which is one more.
     fn compact(&mut self, len: usize) {
-        self.varint(u64::try_from(len).unwrap_or(u64::MAX).saturating_add(1));
+        self.varint(u32::try_from(len).unwrap_or(u32::MAX).saturating_add(1));
     }
 
     /// The number of elements of an array; `None` is a null array.
     pub(super) fn count(&mut self, count: Option<u32>) {
-        match (self.flexible, count) {
+        match (self.is_flexible(), count) {
             (true, None) => self.varint(0),
-            (true, Some(count)) => self.varint(u64::from(count).saturating_add(1)),
+            (true, Some(count)) => self.varint(count.saturating_add(1)),
             (false, None) => self.int32(-1),
             (false, Some(count)) => self.int32(i32::try_from(count).unwrap_or(i32::MAX)),
         }
     }
 
-    pub(super) fn text(&mut self, text: &'a str) {
-        if self.flexible {
+    pub(super) fn text(&mut self, text: &'a [u8]) {
+        if self.is_flexible() {
             self.compact(text.len());
+            self.sink.borrowed(text);
         } else {
-            self.int16(i16::try_from(text.len()).unwrap_or(i16::MAX));
+            self.classic_text(Some(text));
         }
-        self.sink.borrowed(text.as_bytes());
+    }
+
+    /// A text whose length is an int16 in every version.
+    pub(super) fn classic_text(&mut self, text: Option<&'a [u8]>) {
+        self.int16(text.map_or(-1, |text| i16::try_from(text.len()).unwrap_or(i16::MAX)));
+        self.sink.borrowed(text.unwrap_or_default());
     }
 
     pub(super) fn nullable_text(&mut self, text: Option<&'a str>) {
         match text {
-            Some(text) => self.text(text),
-            None if self.flexible => self.varint(0),
+            Some(text) => self.text(text.as_bytes()),
+            None if self.is_flexible() => self.varint(0),
             None => self.int16(-1),
         }
     }
 
     pub(super) fn bytes(&mut self, bytes: &'a [u8]) {
-        if self.flexible {
+        if self.is_flexible() {
             self.compact(bytes.len());
         } else {
             self.int32(i32::try_from(bytes.len()).unwrap_or(i32::MAX));
@@ -173,7 +184,7 @@ impl<'s, 'a, S: Sink<'a> + ?Sized> Emit<'s, S> {
 
     /// The end of a struct: no tagged fields.
     pub(super) fn end(&mut self) {
-        if self.flexible {
+        if self.is_flexible() {
             self.sink.small(&[0]);
         }
     }
@@ -187,7 +198,7 @@ mod tests {
     fn request<'a>(sink: &mut dyn Sink<'a>, records: &'a [u8]) {
         header::emit_request(sink, &produce::API, 9, 7, Some("me"));
         produce::emit_begin(sink, 9, None, -1, 1000, 1);
-        produce::emit_topic(sink, 9, "t", &[0; 16], 1);
+        produce::emit_topic(sink, 9, b"t", &[0; 16], 1);
         produce::emit_partition(sink, 9, 3, records);
         produce::emit_topic_end(sink, 9);
         produce::emit_end(sink, 9);

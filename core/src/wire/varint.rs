@@ -32,6 +32,23 @@ impl Varint {
         encoded
     }
 
+    /// The same of 32 bits: half of the code where those are what a register holds.
+    pub fn short(value: u32) -> Self {
+        let mut encoded = Self { bytes: [0; MAX_LEN], len: 0 };
+        let mut rest = value;
+        for byte in &mut encoded.bytes {
+            let [low, ..] = rest.to_le_bytes();
+            rest >>= 7;
+            encoded.len = encoded.len.saturating_add(1);
+            *byte = low | 0x80;
+            if rest == 0 {
+                *byte = low;
+                break;
+            }
+        }
+        encoded
+    }
+
     /// Zigzag of 32 bits.
     pub fn zigzag32(value: i32) -> Self {
         Self::unsigned(u64::from((value.wrapping_shl(1) ^ (value >> 31)).cast_unsigned()))
@@ -53,18 +70,17 @@ impl Varint {
 /// # Errors
 /// `Incomplete`, or `Failure` if the fifth byte announces a sixth.
 pub fn unsigned(input: &[u8]) -> IResult<&[u8], u32, ()> {
+    let (mut rest, mut value) = (input, 0);
     // The fifth byte's upper bits fall off the top.
-    let (mut rest, first) = be_u8(input)?;
-    let mut value = u32::from(first & 0x7f);
-    let mut last = first;
-    for shift in [7, 14, 21, 28] {
-        if last < 0x80 {
+    for shift in [0, 7, 14, 21, 28] {
+        let (after, byte) = be_u8(rest)?;
+        rest = after;
+        value |= u32::from(byte & 0x7f).wrapping_shl(shift);
+        if byte < 0x80 {
             return Ok((rest, value));
         }
-        (rest, last) = be_u8(rest)?;
-        value |= u32::from(last & 0x7f).wrapping_shl(shift);
     }
-    if last < 0x80 { Ok((rest, value)) } else { Err(Err::Failure(())) }
+    Err(Err::Failure(()))
 }
 
 /// Reads a zigzag varint of 32 bits from a stream.
@@ -105,6 +121,7 @@ mod tests {
                 assert_eq!(zigzag64(Varint::zigzag64(signed).as_bytes()), Ok((&[][..], signed)));
                 assert_eq!(zigzag64(Varint::zigzag64(!signed).as_bytes()), Ok((&[][..], !signed)));
                 let Ok(narrow) = u32::try_from(value) else { continue };
+                assert_eq!(Varint::short(narrow), Varint::unsigned(value));
                 assert_eq!(unsigned(Varint::unsigned(value).as_bytes()), Ok((&[][..], narrow)));
                 let signed = narrow.cast_signed();
                 assert_eq!(zigzag32(Varint::zigzag32(signed).as_bytes()), Ok((&[][..], signed)));

@@ -25,6 +25,7 @@ use super::{
     primitive::Token,
     schema::{Field, Kind, MAX_DEPTH, MAX_VERSION, Message},
 };
+use crate::feature;
 
 /// [`Frame::cursor`]: an element comes next, or the array's end.
 const NEXT: u8 = 0xff;
@@ -207,7 +208,7 @@ impl Walker {
             }
             at = next;
         }
-        if !self.flexible {
+        if feature::OLD_BROKERS && !self.flexible {
             return Ok(self.close());
         }
         let count = self.token(input, Token::Varint)?;
@@ -380,7 +381,8 @@ impl Walker {
         let value = self.token(input, number)?;
         let value = if kind == Kind::Bool { i64::from(value != 0) } else { value };
         self.state = State::Fields;
-        if field == 0
+        if feature::OLD_BROKERS
+            && field == 0
             && self.version > 0
             && self.message.version_0_if_first_is.is_some_and(|it| i64::from(it) == value)
         {

@@ -1,5 +1,6 @@
 //! The bytes of a walk: tokens and pieces taken from the front of the input, never beyond the frame.
 use super::{Damage, Stop, Walker};
+use crate::feature;
 use crate::wire::primitive::{Token, token};
 use nom::{Err, IResult, Needed};
 
@@ -25,7 +26,8 @@ impl Walker {
     /// A length or count; `None` is null.
     pub(super) fn length(&mut self, input: &mut &[u8], classic: Token) -> Result<Option<u32>, Stop> {
         // A compact length is one more than it says: zero is null.
-        let (token, one) = if self.flexible { (Token::Varint, 1) } else { (classic, 0) };
+        let (token, one) =
+            if !feature::OLD_BROKERS || self.flexible { (Token::Varint, 1) } else { (classic, 0) };
         let length = self.token(input, token)?.checked_sub(one);
         // Above 2^31 - 1 it is negative to Kafka, and null as well.
         Ok(length.and_then(|length| u32::try_from(length).ok()).filter(|length| *length <= MAX_LENGTH))

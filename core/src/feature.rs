@@ -1,0 +1,20 @@
+//! What is compiled in, as constants: a host that needs less leaves cargo features out. All of them are on unless it says
+//! `default-features = false`; `docs/footprint.md` says what each costs, and what a producer without it does instead.
+//!
+//! Constants and not `#[cfg]`: whatever the features are, all of the code is checked. What a constant excludes is not
+//! linked.
+
+/// `pieces`: a batch that was too large for its broker goes in pieces; without it such a batch fails.
+pub(crate) const PIECES: bool = cfg!(feature = "pieces");
+/// `notes`: what the broker says about a refusal is kept for the delivery: its message, and which records are to blame.
+pub(crate) const NOTES: bool = cfg!(feature = "notes");
+/// `acks-zero`: the setting `acks=0`.
+pub(crate) const ACKS_ZERO: bool = cfg!(feature = "acks-zero");
+/// `leader-hints`: the leader that a refusal names is followed at once (KIP-951), instead of after metadata.
+pub(crate) const HINTS: bool = cfg!(feature = "leader-hints");
+/// `adaptive`: records without a key prefer partitions with short queues; without it each is as likely.
+pub(crate) const ADAPTIVE: bool = cfg!(feature = "adaptive");
+/// `old-brokers`: those before Kafka 2.8, which speak no flexible versions of all messages.
+pub(crate) const OLD_BROKERS: bool = cfg!(feature = "old-brokers");
+/// `pipelining`: up to five requests of a link, and batches of a partition, in flight; without it, one.
+pub(crate) const PIPELINING: bool = cfg!(feature = "pipelining");
