@@ -219,7 +219,7 @@ impl<H: Host> Topics<H> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "pieces"))]
 mod tests {
     use super::*;
 

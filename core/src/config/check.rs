@@ -112,6 +112,7 @@ mod tests {
 
     const SERVERS: &[Endpoint<'static>] = &[Endpoint { host: "10.0.2.2", port: 9092 }];
     /// In a constant, as in flash, and checked by the compiler.
+    #[cfg(feature = "pipelining")]
     static CONFIG: Config<'static> = Config::new(SERVERS).client_id("probe-7").linger_ms(20);
     const _: () = assert!(CONST.check().is_ok());
     const CONST: Config<'static> = Config::new(SERVERS).acks(Acks::Leader);
@@ -124,6 +125,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "pipelining")]
     fn the_defaults_are_kafkas() {
         let checked = CONFIG.check().unwrap();
         assert_eq!(checked.client_id(), "probe-7");
@@ -149,6 +151,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "acks-zero")]
     fn acks_and_retries_turn_idempotence_off_unless_it_was_asked_for() {
         let base = Config::new(SERVERS);
         assert!(!base.acks(Acks::Leader).check().unwrap().idempotence());
@@ -158,6 +161,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "pipelining")]
     fn more_than_five_in_flight_need_idempotence_off_and_act_as_five() {
         let base = Config::new(SERVERS).max_in_flight(6);
         let key = "max.in.flight.requests.per.connection";

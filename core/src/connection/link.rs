@@ -233,7 +233,8 @@ impl<T: Text> Default for Link<T> {
     }
 }
 
-#[cfg(test)]
+// Links with several requests in flight.
+#[cfg(all(test, feature = "pipelining"))]
 mod tests {
     use super::*;
 

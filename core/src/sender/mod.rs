@@ -23,7 +23,8 @@ mod slot;
 mod stats;
 mod transmit;
 mod window;
-#[cfg(test)]
+// Of a window of five.
+#[cfg(all(test, feature = "pipelining"))]
 mod window_tests;
 
 use crate::batch::Crc32c;

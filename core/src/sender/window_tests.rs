@@ -132,6 +132,7 @@ fn records_that_may_lie_before_a_batch_in_the_log_are_counted() {
 }
 
 #[test]
+#[cfg(feature = "pieces")]
 fn of_a_batch_in_pieces_the_rest_must_be_in_doubt_too() {
     const MAYBE: u16 = flag::SEALED | flag::MAYBE;
     for (flags, counted) in [(MAYBE, 0), (MAYBE | flag::MAYBE_REST, 7), (flag::SEALED | flag::MAYBE_REST, 0)]
@@ -171,6 +172,7 @@ fn an_acknowledgement_behind_a_batch_is_seen_and_its_own_is_not() {
 }
 
 #[test]
+#[cfg(feature = "pieces")]
 fn nothing_new_is_sent_behind_pieces_until_all_of_them_are_over() {
     for (end, free) in [(0, false), (flag::ACKED, true), (flag::FAILED, true)] {
         let mut w = window(&[SENT, SENT | end]);

@@ -348,9 +348,12 @@ pub(super) mod short {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{api_versions, produce};
+    #[cfg(feature = "old-brokers")]
+    use crate::wire::api_versions;
+    use crate::wire::produce;
 
     #[test]
+    #[cfg(feature = "old-brokers")]
     fn the_highest_version_both_sides_speak_is_chosen() {
         let api = produce::API;
         assert_eq!(api.common(0, 7), Some(7));
@@ -362,6 +365,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "old-brokers")]
     fn the_answer_to_api_versions_has_the_old_header_in_every_version() {
         assert_eq!((produce::API.request_header(8), produce::API.response_header(8)), (1, 0));
         assert_eq!((produce::API.request_header(9), produce::API.response_header(9)), (2, 1));

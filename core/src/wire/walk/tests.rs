@@ -120,6 +120,7 @@ fn a_text_is_handed_on_in_the_pieces_in_which_it_arrives() {
 }
 
 #[test]
+#[cfg(feature = "old-brokers")]
 fn an_answer_of_error_35_goes_on_as_version_0() {
     use api_versions::response::{API_KEY, API_KEYS, ERROR_CODE, MAX_VERSION, MESSAGE, MIN_VERSION};
     let bytes = [0, 35, 0, 0, 0, 1, 0, 18, 0, 0, 0, 2];
