@@ -1,6 +1,7 @@
 //! Messages and whole frames against bytes made by Kafka's own classes: tables, walker and codec.
 #![allow(clippy::unwrap_used, clippy::panic)]
 use kurier_broker::codec::{self, Direction, Value};
+use kurier_core::random::Random;
 use kurier_core::wire::{Damage, Item, Walker, registry};
 use kurier_tests::messages::{Line, messages, sorted, tags, unknown, walk};
 use kurier_tests::vectors::{hex, int};
@@ -8,13 +9,9 @@ use kurier_tests::vectors::{hex, int};
 /// Pieces in which a stream may arrive.
 fn splits() -> Vec<Vec<usize>> {
     let mut all: Vec<Vec<usize>> = [1, 2, 3, 7, usize::MAX].map(|size| vec![size]).into();
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = Random::new(1);
     for most in [5, 23, 200] {
-        let mut random = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            1 + (state >> 33) as usize % most
-        };
-        all.push((0..97).map(|_| random()).collect());
+        all.push((0..97).map(|_| random.within(1, most) as usize).collect());
     }
     all
 }

@@ -1,4 +1,5 @@
 //! A cable between two interfaces: frames take their time, and some are lost, doubled or overtaken.
+use kurier_core::random::Random;
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::{Duration, Instant};
 use std::cell::RefCell;
@@ -23,7 +24,7 @@ pub const CALM: Weather = Weather { delay_ms: 1, loss: 0, twice: 0, late: 0 };
 #[derive(Debug)]
 struct Cable {
     weather: Weather,
-    random: u32,
+    random: Random,
     /// Frames towards each end, with the time of their arrival.
     under_way: [Vec<(Instant, Vec<u8>)>; 2],
     /// Frames lost, doubled and made late.
@@ -34,11 +35,7 @@ struct Cable {
 
 impl Cable {
     fn chance(&mut self, percent: u32) -> bool {
-        // xorshift32
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 17;
-        self.random ^= self.random << 5;
-        self.random % 100 < percent
+        self.random.below(100) < percent
     }
 
     fn put(&mut self, towards: usize, frame: &[u8], now: Instant) {
@@ -69,8 +66,13 @@ pub struct End {
 /// A cable's two ends.
 pub fn cable(weather: Weather, seed: u32) -> (End, End) {
     let under_way = [Vec::new(), Vec::new()];
-    let cable =
-        Rc::new(RefCell::new(Cable { weather, random: seed | 1, under_way, mishaps: [0; 3], frames: 0 }));
+    let cable = Rc::new(RefCell::new(Cable {
+        weather,
+        random: Random::new(seed.into()),
+        under_way,
+        mishaps: [0; 3],
+        frames: 0,
+    }));
     (End { cable: cable.clone(), own: 0 }, End { cable, own: 1 })
 }
 

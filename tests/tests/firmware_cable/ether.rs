@@ -1,6 +1,7 @@
 //! The far end of the device's cable: Ethernet frames in datagrams, as QEMU's `-nic socket,udp=` sends them.
 //!
 //! Frames may be lost or doubled, both ways.
+use kurier_core::random::Random;
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 use std::net::{SocketAddr, UdpSocket};
@@ -24,7 +25,7 @@ pub(crate) struct Ether {
     guest: SocketAddr,
     /// A frame that came twice.
     again: Option<Vec<u8>>,
-    random: u32,
+    random: Random,
     pub(crate) weather: Weather,
     /// Frames lost, doubled and damaged.
     pub(crate) mishaps: [u32; 3],
@@ -41,16 +42,12 @@ impl Ether {
         let guest = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let nic = format!("socket,udp={},localaddr={guest}", socket.local_addr().unwrap());
         let (weather, mishaps) = (Weather::default(), [0; 3]);
-        let ether = Self { socket, guest, again: None, random: 9, weather, mishaps, sent: 0 };
+        let ether = Self { socket, guest, again: None, random: Random::new(9), weather, mishaps, sent: 0 };
         (ether, guest, nic)
     }
 
     fn chance(&mut self, percent: u32) -> bool {
-        // xorshift32
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 17;
-        self.random ^= self.random << 5;
-        self.random % 100 < percent
+        self.random.below(100) < percent
     }
 
     /// Sends a burst of long frames that everybody must look at, of a protocol that nobody knows.
@@ -80,10 +77,10 @@ impl Ether {
     fn damage(&mut self, frame: &mut Vec<u8>) {
         if self.chance(self.weather.damage) {
             self.mishaps[2] += 1;
-            let at = self.random as usize / 100 % frame.len();
-            match self.random % 3 {
+            let at = self.random.below(u32::try_from(frame.len()).unwrap()) as usize;
+            match self.random.below(3) {
                 0 => frame.truncate(at.max(1)),
-                _ => frame[at] ^= u8::try_from(self.random >> 24).unwrap() | 1,
+                _ => frame[at] ^= u8::try_from(self.random.below(256)).unwrap() | 1,
             }
         }
     }

@@ -3,12 +3,19 @@ use super::{APIS, Gate, Rules};
 use crate::cluster::Cluster;
 use crate::topics::Topics;
 use kurier_broker::codec::{self, Direction, RequestHeader, Value, object};
+use kurier_core::random::Random;
 use kurier_core::wire::{metadata as wire, registry};
 use std::sync::Arc;
 
 const CLICKS: [u8; 16] = [1; 16];
 const SECRET: [u8; 16] = [2; 16];
 const HANDSHAKE: &[u8] = b"\0\x11\0\x01\0\0\0\x07\0\x01p\0\x05PLAIN";
+
+/// Numbers below what is asked for.
+fn random(seed: u64) -> impl FnMut(usize) -> usize {
+    let mut stream = Random::new(seed);
+    move |below| stream.below(below as u32) as usize
+}
 
 fn gate() -> Gate {
     let mut topics = Topics::new();
@@ -74,11 +81,7 @@ fn whatever_is_done_to_a_request_nothing_passes_but_what_may() {
     seeds.push(HANDSHAKE.to_vec());
     let token = object([("authBytes", vec![0, b'a', 0].into())]);
     seeds.extend((0..=2).map(|version| request(36, version, &token)));
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = move |below: usize| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as usize % below
-    };
+    let mut random = random(1);
     let (mut passed, mut refused) = (0, 0);
     for round in 0..40_000 {
         let mut bytes = seeds[round % seeds.len()].clone();
@@ -109,11 +112,7 @@ fn whatever_is_done_to_a_request_nothing_passes_but_what_may() {
 
 #[test]
 fn whatever_a_broker_answers_ends_in_an_answer_or_a_refusal() {
-    let mut state = 7_u64;
-    let mut random = move |below: usize| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as usize % below
-    };
+    let mut random = random(7);
     let broker = object([("nodeId", 1.into()), ("host", "b".into()), ("port", 9092.into())]);
     let topic = object([("name", "clicks".into()), ("topicId", CLICKS.into())]);
     let answer = object([("brokers", vec![broker].into()), ("topics", vec![topic].into())]);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::random::Random;
 use crate::wire::{api_versions, metadata, produce};
 use std::vec::Vec;
 
@@ -154,11 +155,8 @@ fn more_tags_than_are_counted_in_16_bits_are_damage() {
 #[test]
 fn any_bytes_end_in_items_or_damage() {
     // Bytes that begin like messages do get further than noise.
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = move |below: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % below
-    };
+    let mut stream = Random::new(1);
+    let mut random = move |below: u32| stream.below(below);
     let messages =
         [&produce::response::MESSAGE, &metadata::response::MESSAGE, &api_versions::response::MESSAGE];
     for round in 0..30_000 {
@@ -166,12 +164,12 @@ fn any_bytes_end_in_items_or_damage() {
         let version = random(14) as i16;
         let likely = [0, 0, 0, 1, 2, 3, 0xff, 0x80];
         let len = random(80) as usize;
-        let byte = |random: &mut dyn FnMut(u64) -> u64| match random(4) {
+        let byte = |random: &mut dyn FnMut(u32) -> u32| match random(4) {
             0 => random(256) as u8,
             _ => likely[random(8) as usize],
         };
         let bytes: Vec<u8> = (0..len).map(|_| byte(&mut random)).collect();
-        let left = len as u32 + random(2) as u32 * 5;
+        let left = len as u32 + random(2) * 5;
         let mut walker = Walker::response(message, version, left);
         let found = items(&mut walker, &bytes);
         let count = found.as_ref().map_or(0, Vec::len);
