@@ -14,6 +14,9 @@ firmware --bootstrap HOST:PORT --topic T [--records N] [--every MS] [--full refu
                                         and prints what was acknowledged. HOST is seen from the guest: 10.0.2.2 is
                                         this machine's loopback. --log debug or trace builds it with smoltcp's log";
 
+/// This machine's loopback, as the guest sees it.
+pub(crate) const HOST: &str = "10.0.2.2";
+
 const TARGET: &str = "thumbv7m-none-eabi";
 const MACHINES: &[&str] = &["mps2-an385", "mps2-an386", "mps2-an500"];
 

@@ -2,9 +2,9 @@
 //!
 //! Its data, logs and process ids are in one folder of the cache. There is at most one.
 use crate::arguments::Arguments;
-use crate::setup;
 use crate::sh::{self, Failure, failed};
-use kurier_kafka::{Kafka, Options, Release};
+use crate::{firmware, setup};
+use kurier_kafka::{Kafka, Listener, Options, Release};
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 /// How to use it.
 pub(crate) const USAGE: &str = "\
-kafka up [--nodes N] [--version V]      real Apache Kafka on loopback, from Maven; prints its address
+kafka up [--nodes N] [--version V]      real Apache Kafka on loopback, from Maven; prints its address,
+                                        and the one at which firmware in QEMU reaches it
 kafka down                              stops it and removes its data";
 
 /// Runs the command.
@@ -89,11 +90,20 @@ fn up(nodes: u32, version: &str) -> Result<(), Failure> {
         fs::remove_dir_all(&folder).map_err(failed(folder.display()))?;
     }
     fs::create_dir_all(&folder).map_err(failed(folder.display()))?;
-    let options = Options::new().nodes(nodes).version(version).folder(&folder).outlives();
+    let mut options = Options::new().nodes(nodes).version(version).folder(&folder).outlives();
+    // Releases before that take no listeners by name.
+    let guests = Release::parse(version)?.named_listeners();
+    if guests {
+        options = options.listener(Listener::new("GUEST", "PLAINTEXT").advertise(firmware::HOST, None));
+    }
     let kafka = Kafka::start(options)?;
     let bootstrap = kafka.bootstrap();
+    let guest_port = if guests { kafka.port(1, "GUEST") } else { None };
     State { bootstrap: bootstrap.clone(), what: what.clone(), pids: kafka.leave() }.write()?;
     eprintln!("{what} is up, data and logs in {}; `cargo xtask kafka down` ends it", folder.display());
+    if let Some(port) = guest_port {
+        eprintln!("a guest of QEMU's reaches it at {}:{port}: `cargo xtask firmware`", firmware::HOST);
+    }
     println!("{bootstrap}");
     Ok(())
 }

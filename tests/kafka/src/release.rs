@@ -57,7 +57,7 @@ impl Release {
     }
 
     /// Whether listeners may have names of their own (KIP-103).
-    pub(crate) fn named_listeners(&self) -> bool {
+    pub fn named_listeners(&self) -> bool {
         self.at_least(0, 11)
     }
 
