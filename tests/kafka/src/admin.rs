@@ -3,29 +3,20 @@
 //! The process (`Admin.java`) is ready after 2 s and takes 20 to 110 ms a command; a tool of Kafka's would
 //! cost a Java start each time. It speaks to brokers from 2.1 on. One command at a time; `&self` may be
 //! shared between threads.
+mod process;
+
+use self::process::Process;
 use crate::cluster::class_path;
 use crate::read::Consumed;
-use crate::{Failure, Release, jars, process};
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, Stdio};
+use crate::{Failure, Release, jars};
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-/// More than the program's own timeout of 30 s for each of the two steps a command may have.
-const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The admin client.
 #[derive(Debug)]
 pub struct Admin {
     process: Mutex<Process>,
-}
-
-#[derive(Debug)]
-struct Process {
-    child: Child,
-    input: ChildStdin,
-    lines: mpsc::Receiver<String>,
 }
 
 /// One partition as the cluster sees it.
@@ -58,24 +49,11 @@ impl Admin {
     pub fn start(bootstrap: &str) -> Result<Self, Failure> {
         let release = Release::parse(Release::DEFAULT)?;
         let (classes, jars) = (jars::admin_classes(&release)?, jars::jars(&release)?);
-        let mut java = process::java(false);
+        let mut java = crate::process::java(false);
         java.args(["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
         java.args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=off", "-cp"]);
         java.arg(class_path(&[&classes, &jars.join("*")])).arg("Admin").arg(bootstrap);
-        java.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let gone = || Failure::new("the admin client has no streams");
-        let mut child = process::spawn(java).map_err(Failure::of("cannot start the admin client"))?;
-        let input = child.stdin.take().ok_or_else(gone)?;
-        let output = child.stdout.take().ok_or_else(gone)?;
-        let (sender, lines) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        Ok(Self { process: Mutex::new(Process { child, input, lines }) })
+        Ok(Self { process: Mutex::new(Process::start(java)?) })
     }
 
     /// Creates a topic and waits until each partition has a leader; gives the topic id.
@@ -343,33 +321,6 @@ impl Admin {
         let words: Vec<String> = words.into_iter().map(Into::into).collect();
         let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
         process.run(&words.join("\t"))
-    }
-}
-
-impl Process {
-    fn run(&mut self, command: &str) -> Result<Vec<String>, Failure> {
-        let broken = |what: &str| Failure::new(format!("admin `{}`: {what}", command.replace('\t', " ")));
-        writeln!(self.input, "{command}").map_err(|error| broken(&error.to_string()))?;
-        let mut said = Vec::new();
-        loop {
-            let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
-                // A late answer would be taken for the next command's.
-                let _gone = self.child.kill();
-                return Err(broken("no answer"));
-            };
-            match line.strip_prefix('\t') {
-                Some(line) => said.push(line.to_owned()),
-                None if line == "ok" => return Ok(said),
-                None => return Err(broken(line.trim_start_matches("error "))),
-            }
-        }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _gone = self.child.kill();
-        let _reaped = self.child.wait();
     }
 }
 
