@@ -82,6 +82,43 @@ fn ten_thousand_records_are_acknowledged_and_kcat_finds_each_once_in_order() {
 }
 
 #[test]
+fn four_devices_at_once_one_reset_and_one_cut_off_for_half_a_minute_do_not_disturb_one_another() {
+    let kafka = kafka();
+    kafka.create_topic("four", 2, 1).unwrap();
+    let pace = ["records=900", "every=40"];
+    let start = |seed: u32| device(&kafka, "four", &[&pace[..], &[&format!("seed={seed}")]].concat());
+    let mut devices: Vec<_> = (1..=4).map(start).collect();
+    for device in &mut devices {
+        device.wait_for("network: ", PATIENCE).unwrap();
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    devices[1].reset().unwrap();
+    devices[2].set_link(false).unwrap();
+    std::thread::sleep(Duration::from_secs(30));
+    devices[2].set_link(true).unwrap();
+    let ended: Vec<_> = devices.into_iter().map(|device| device.end(PATIENCE).unwrap()).collect();
+    let records = read::records(&kafka.bootstrap(), "four").unwrap();
+    let of = |seed: u32| -> Vec<u64> {
+        let own = records.iter().filter(|record| record.key.as_deref() == Some(&seed.to_be_bytes()));
+        own.map(|record| number(record.value.as_ref().unwrap()).unwrap()).collect()
+    };
+    for (seed, (status, figures)) in (1..).zip(&ended) {
+        let (acknowledged, refused) = (figures.of("acknowledged"), figures.of("refused"));
+        assert_eq!((acknowledged + refused, figures.of("failed")), (900, 0));
+        // Samples are refused where the storage is full, as a machine that is too busy may have it, too.
+        assert_eq!(*status, Some(i32::from(refused > 0)));
+        assert!(seed != 3 || refused > 100, "{figures:?}");
+        let samples = of(seed);
+        // Of the one that was reset what came before has an end, and a beginning.
+        let begin = samples.len() - usize::try_from(acknowledged).unwrap();
+        let (before, own) = samples.split_at(begin);
+        assert_eq!(before.is_empty(), seed != 2, "{before:?}");
+        assert!(before.is_sorted_by(|a, b| a < b) && before.first().is_none_or(|first| *first == 0));
+        assert!(own.is_sorted_by(|a, b| a < b) && own[0] == 0 && own.contains(&899), "{seed}: {own:?}");
+    }
+}
+
+#[test]
 fn a_broker_that_is_killed_and_started_again_loses_and_doubles_nothing() {
     let kafka = kafka();
     // Small pieces of the log are on disk at once: what was acknowledged survives the kill.
