@@ -221,6 +221,9 @@ pub(crate) struct Bridge {
     /// Requests of one connection in a second; more are read later
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_requests_per_second: u32,
+    /// Bytes in a second that must come of a request that has begun, on average over 10 s, and be taken of an answer
+    #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1 << 30))]
+    pub min_rate: u32,
     /// Seconds after which a connection ends on which nothing comes
     #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub idle_timeout: u32,

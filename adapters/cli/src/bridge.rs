@@ -100,6 +100,7 @@ fn options(args: &args::Bridge) -> Result<Options, Error> {
         max_connections_per_client: args.max_connections_per_client,
         max_frame: args.max_frame,
         max_requests_per_second: args.max_requests_per_second,
+        min_rate: args.min_rate,
         idle_timeout: Duration::from_secs(args.idle_timeout.into()),
         drain_timeout: Duration::from_secs(args.drain_timeout.into()),
         metrics: args.metrics,

@@ -44,6 +44,7 @@ fn bad_input_options_that_make_no_bridge_are_named() {
     with(&["--allow-broker", "::1:9092"]).says(&["--allow-broker", "IPv6 address without brackets"]);
     with(&["--max-frame", "0"]).says(&["--max-frame"]);
     with(&["--max-requests-per-second", "0"]).says(&["--max-requests-per-second"]);
+    with(&["--min-rate", "0"]).says(&["--min-rate"]);
     with(&["--idle-timeout", "0"]).says(&["--idle-timeout"]);
     kurier(&["bridge", "--allow-topic", "t"], "").expect(2).says(&["--bootstrap"]);
     with(&["--tls-cert", &token]).says(&["--tls-key"]);

@@ -30,6 +30,8 @@ mod options;
 mod pace;
 #[cfg(feature = "server")]
 mod places;
+#[cfg(feature = "server")]
+mod progress;
 mod refusal;
 #[cfg(feature = "server")]
 mod relay;

@@ -25,6 +25,7 @@ pub(crate) struct Metrics {
     pub(crate) throttled: Count,
     pub(crate) bytes_up: Count,
     pub(crate) bytes_down: Count,
+    pub(crate) vanished: Count,
     refusals: [Count; Kind::ALL.len()],
 }
 
@@ -51,6 +52,7 @@ impl Metrics {
             ("throttled", "Requests that waited for --max-requests-per-second", &self.throttled),
             ("request_bytes", "Bytes sent to brokers", &self.bytes_up),
             ("answer_bytes", "Bytes sent to clients", &self.bytes_down),
+            ("vanished", "Connections that clients have left without a word", &self.vanished),
         ];
         // Writing to a string does not fail.
         let _ = writeln!(

@@ -36,7 +36,11 @@ pub struct Options {
     pub max_requests_per_second: u32,
     /// A connection ends when nothing came for so long, not even the answer to a ping. Default 60 s.
     pub idle_timeout: Duration,
-    /// Time for a handshake, for all of one request, for reaching a broker, and for taking what is sent. Default 10 s.
+    /// Bytes in a second that a client must move while a request or an answer is on its way, on average over each `patience`.
+    /// Default 1024.
+    pub min_rate: u32,
+    /// Time for a handshake, for reaching a broker, and for a broker that takes nothing; and how long a request or an answer
+    /// may move less than `min_rate`. Default 10 s.
     pub patience: Duration,
     /// Time for the answers that are due when the bridge is stopped. Default 5 s.
     pub drain_timeout: Duration,
@@ -61,6 +65,7 @@ impl Default for Options {
             max_frame: (1 << 20) + (1 << 16),
             max_requests_per_second: 1_000,
             idle_timeout: Duration::from_secs(60),
+            min_rate: 1_024,
             patience: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(5),
             metrics: None,
@@ -141,6 +146,7 @@ impl Options {
             (self.max_connections_per_client, "--max-connections-per-client"),
             (self.max_frame, "--max-frame"),
             (usize::try_from(self.max_requests_per_second).unwrap_or(1), "--max-requests-per-second"),
+            (usize::try_from(self.min_rate).unwrap_or(1), "--min-rate"),
             (usize::try_from(self.idle_timeout.as_millis()).unwrap_or(1), "--idle-timeout"),
         ];
         match positive.iter().find(|(value, _)| *value == 0) {

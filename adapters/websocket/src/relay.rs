@@ -8,12 +8,15 @@ use crate::gate::Gate;
 use crate::metrics::{Count, Metrics};
 use crate::options::{MAX_ANSWER, Options};
 use crate::pace::Pace;
+use crate::progress::{Moved, Window};
 use crate::refusal::{Kind, Refusal};
 use crate::tls::Stream;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
+use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -21,8 +24,9 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::error::{CapacityError, Error, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
-use tokio_tungstenite::tungstenite::{Error, Message, error::CapacityError};
 
 /// Bytes that are read from a broker at once.
 const PIECE: usize = 16 * 1024;
@@ -46,6 +50,34 @@ impl Stopped {
     }
 }
 
+/// How a connection ends.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The client has closed it.
+    Closed,
+    /// The client has gone without a farewell: its machine, its network or its process has ended.
+    Vanished,
+    /// By the bridge.
+    Refused(Refusal),
+}
+
+impl From<Refusal> for End {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl End {
+    /// Its name in the log.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Closed => "client_closed",
+            Self::Vanished => "client_vanished",
+            Self::Refused(refusal) => refusal.kind.name(),
+        }
+    }
+}
+
 /// What both directions see.
 struct Talk<'a> {
     gate: Mutex<Gate>,
@@ -58,6 +90,7 @@ struct Talk<'a> {
     options: &'a Options,
     metrics: &'a Metrics,
     tally: &'a Tally,
+    moved: Arc<Moved>,
 }
 
 /// What went through one connection.
@@ -78,7 +111,7 @@ impl Talk<'_> {
     }
 }
 
-/// Relays until one side ends, or the bridge is stopped and all is answered. `None`: the client has closed.
+/// Relays until one side ends, or the bridge is stopped and all is answered. The socket is left if there is something to say.
 pub(crate) async fn relay(
     socket: &mut Option<Socket>,
     broker: TcpStream,
@@ -87,8 +120,10 @@ pub(crate) async fn relay(
     metrics: &Metrics,
     tally: &Tally,
     stopped: &mut Stopped,
-) -> Option<Refusal> {
-    let (mut to_client, mut from_client) = socket.take()?.split();
+) -> End {
+    let Some(whole) = socket.take() else { return End::Closed };
+    let moved = whole.get_ref().moved();
+    let (mut to_client, mut from_client) = whole.split();
     let (mut from_broker, to_broker) = broker.into_split();
     let talk = Talk {
         gate: Mutex::new(gate),
@@ -98,14 +133,16 @@ pub(crate) async fn relay(
         options,
         metrics,
         tally,
+        moved,
     };
-    let end = tokio::select! {
+    let Err(end) = tokio::select! {
         end = up(&talk, &mut from_client, to_broker, stopped) => end,
         end = down(&talk, &mut from_broker, &mut to_client) => end,
     };
     let mut whole = to_client.reunite(from_client).ok();
-    if end.is_ok() {
-        if let Some(mut socket) = whole.take() {
+    if !matches!(end, End::Refused(_)) {
+        let gone = whole.take();
+        if let (Some(mut socket), End::Closed) = (gone, &end) {
             // The answer to the client's farewell waits to be sent, if there was one: without it a page sees an accident.
             let farewell = async {
                 let _ = socket.flush().await;
@@ -117,7 +154,7 @@ pub(crate) async fn relay(
         read_out(&mut from_broker, options.drain_timeout, stopped).await;
     }
     *socket = whole;
-    end.err()
+    end
 }
 
 /// Until the broker closes, too, which has been told that nothing more comes. To close before it has answered would reset the
@@ -141,34 +178,45 @@ async fn up(
     client: &mut SplitStream<Socket>,
     mut broker: OwnedWriteHalf,
     stopped: &mut Stopped,
-) -> Result<(), Refusal> {
-    let Options { idle_timeout, patience, max_frame, drain_timeout, .. } = *talk.options;
+) -> Result<Infallible, End> {
+    let Options { idle_timeout, patience, max_frame, drain_timeout, min_rate, .. } = *talk.options;
     let mut frames = Frames::new(max_frame);
     let mut pace = Pace::new(talk.options.max_requests_per_second);
-    let mut complete_by = None;
+    // Of messages that are whole; and all that had been received by then. What has come since is of a message that is not.
+    let (mut fed, mut settled) = (0, talk.moved.received.value());
+    let mut window = Window::new(idle_timeout, min_rate, fed);
     loop {
-        let idle = Instant::now() + idle_timeout;
-        let deadline = complete_by.map_or(idle, |by: Instant| by.min(idle));
         let message = tokio::select! {
-            message = timeout_at(deadline, client.next()) => message,
+            message = timeout_at(window.end(), client.next()) => message,
             () = stopped.come() => {
                 talk.is_draining.store(true, Ordering::Relaxed);
                 talk.asked.notify_one();
                 tokio::time::sleep(drain_timeout).await;
-                return Err(going_away());
+                return Err(going_away().into());
             }
         };
-        let message = message.map_err(|_| {
+        let received = talk.moved.received.value();
+        let Ok(message) = message else {
+            let amid = received.saturating_sub(settled);
+            if window.goes_on(fed + amid) {
+                continue;
+            }
+            let is_amid = frames.is_amid() || amid > 0;
             let what =
-                if frames.is_amid() { "a request came too slowly" } else { "nothing came for too long" };
-            Refusal::new(Kind::Timeout, what)
-        })?;
+                if is_amid { "a request came too slowly (--min-rate)" } else { "nothing came for too long" };
+            return Err(Refusal::new(Kind::Timeout, what).into());
+        };
+        settled = received;
+        let was_amid = frames.is_amid();
         let bytes = match message {
             Some(Ok(Message::Binary(bytes))) => bytes,
             Some(Ok(Message::Text(_))) => {
-                return Err(Refusal::new(Kind::Malformed, "a text message; Kafka's bytes go in binary ones"));
+                let reason = "a text message; Kafka's bytes go in binary ones";
+                return Err(Refusal::new(Kind::Malformed, reason).into());
             }
-            Some(Ok(Message::Close(_))) | None => return Ok(()),
+            Some(Ok(Message::Close(_)) | Err(Error::ConnectionClosed | Error::AlreadyClosed)) | None => {
+                return Err(End::Closed);
+            }
             // Pings are answered below us, and pongs have done their work by coming. Many of them are slowed down, too.
             Some(Ok(_)) => {
                 if let Some(turn) = pace.admit(Instant::now()) {
@@ -177,20 +225,26 @@ async fn up(
                         () = stopped.come() => (),
                     }
                 }
+                if !was_amid {
+                    window = Window::new(idle_timeout, min_rate, fed);
+                }
                 continue;
             }
             Some(Err(Error::Capacity(CapacityError::MessageTooLong { size, max_size }))) => {
                 let reason =
                     format!("a message of {size} bytes; at most {max_size} are allowed (--max-frame)");
-                return Err(Refusal::new(Kind::TooLarge, reason));
+                return Err(Refusal::new(Kind::TooLarge, reason).into());
             }
-            Some(Err(Error::Protocol(error))) => {
-                return Err(Refusal::new(Kind::Malformed, error.to_string()));
+            Some(Err(Error::Protocol(error))) if error != ProtocolError::ResetWithoutClosingHandshake => {
+                return Err(Refusal::new(Kind::Malformed, error.to_string()).into());
             }
-            Some(Err(_)) => return Ok(()),
+            Some(Err(_)) => return Err(End::Vanished),
         };
+        fed += u64::try_from(bytes.len()).unwrap_or(0);
         frames.feed(&bytes);
+        let mut is_another = !was_amid;
         while let Some(request) = frames.next_frame()? {
+            is_another = true;
             if let Some(turn) = pace.admit(Instant::now()) {
                 talk.metrics.throttled.add(1);
                 tokio::select! {
@@ -220,7 +274,11 @@ async fn up(
                 talk.tally.bytes_up.add(frame.len());
             }
         }
-        complete_by = frames.is_amid().then(|| complete_by.unwrap_or_else(|| Instant::now() + patience));
+        if !frames.is_amid() {
+            window = Window::new(idle_timeout, min_rate, fed);
+        } else if is_another {
+            window = Window::new(patience.min(idle_timeout), min_rate, fed);
+        }
     }
 }
 
@@ -241,7 +299,7 @@ async fn down(
     talk: &Talk<'_>,
     broker: &mut OwnedReadHalf,
     client: &mut SplitSink<Socket, Message>,
-) -> Result<(), Refusal> {
+) -> Result<Infallible, End> {
     let mut frames = Frames::new(MAX_ANSWER);
     let mut piece = vec![0; PIECE];
     let mut pings = tokio::time::interval(talk.options.idle_timeout.div_f32(3.0));
@@ -249,12 +307,12 @@ async fn down(
     pings.tick().await;
     loop {
         if talk.is_drained() {
-            return Err(going_away());
+            return Err(going_away().into());
         }
         tokio::select! {
             read = broker.read(&mut piece) => match read {
                 Ok(count) if count > 0 => frames.feed(piece.get(..count).unwrap_or_default()),
-                _ => return Err(Refusal::new(Kind::Unreachable, "the broker has closed the connection")),
+                _ => return Err(Refusal::new(Kind::Unreachable, "the broker has closed the connection").into()),
             },
             () = talk.asked.notified() => (),
             _ = pings.tick() => send(talk, client, Message::Ping(Vec::new().into())).await?,
@@ -279,15 +337,19 @@ async fn down(
     }
 }
 
-async fn send(
-    talk: &Talk<'_>,
-    client: &mut SplitSink<Socket, Message>,
-    message: Message,
-) -> Result<(), Refusal> {
-    match timeout(talk.options.patience, client.send(message)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) => Err(Refusal::new(Kind::Timeout, "the connection is gone")),
-        Err(_) => Err(Refusal::new(Kind::Timeout, "what is sent is not taken")),
+async fn send(talk: &Talk<'_>, client: &mut SplitSink<Socket, Message>, message: Message) -> Result<(), End> {
+    let sent = &talk.moved.sent;
+    let mut window = Window::new(talk.options.patience, talk.options.min_rate, sent.value());
+    let mut sending = pin!(client.send(message));
+    loop {
+        match timeout_at(window.end(), &mut sending).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(_)) => return Err(End::Vanished),
+            Err(_) if window.goes_on(sent.value()) => (),
+            Err(_) => {
+                return Err(Refusal::new(Kind::Timeout, "what is sent is not taken (--min-rate)").into());
+            }
+        }
     }
 }
 

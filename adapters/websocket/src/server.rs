@@ -7,7 +7,7 @@ use crate::metrics::Metrics;
 use crate::options::{Options, OptionsError};
 use crate::places::{Place, Places};
 use crate::refusal::{Kind, Refusal};
-use crate::relay::{self, Socket, Stopped, Tally};
+use crate::relay::{self, End, Socket, Stopped, Tally};
 use crate::tls::{Stream, Tls, TlsError};
 use std::fmt;
 use std::io;
@@ -19,6 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
+use tokio_tungstenite::tungstenite::error::{Error, ProtocolError};
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
@@ -136,6 +137,11 @@ impl Server {
         self.shared.metrics.refusals(kind)
     }
 
+    /// Connections that clients have left without a word.
+    pub fn vanished(&self) -> u64 {
+        self.shared.metrics.vanished.value()
+    }
+
     /// Connections that are open.
     pub fn open(&self) -> usize {
         self.shared.places.taken()
@@ -212,12 +218,14 @@ async fn serve(stream: TcpStream, place: Place, served: bool, shared: Arc<Shared
         Ok(response)
     };
     let handshake = async {
-        let stream = Stream::accept(stream, shared.tls.as_ref()).await.ok()?;
-        tokio_tungstenite::accept_hdr_async_with_config(stream, judge, Some(config)).await.ok()
+        let stream = Stream::accept(stream, shared.tls.as_ref()).await?;
+        tokio_tungstenite::accept_hdr_async_with_config(stream, judge, Some(config)).await
     };
     let socket = match timeout(options.patience, handshake).await {
-        Ok(Some(socket)) => socket,
-        Ok(None) => return metrics.refused(Kind::Malformed),
+        Ok(Ok(socket)) => socket,
+        // A look whether somebody listens, as of a service that watches others.
+        Ok(Err(error)) if is_gone(&error) => return metrics.vanished.add(1),
+        Ok(Err(_)) => return metrics.refused(Kind::Malformed),
         Err(_) => return metrics.refused(Kind::Timeout),
     };
     metrics.connections.add(1);
@@ -237,43 +245,56 @@ async fn serve(stream: TcpStream, place: Place, served: bool, shared: Arc<Shared
     log::info!(
         "connection client={} end={} requests={} request_bytes={} answer_bytes={} ms={}",
         place.address,
-        end.as_ref().map_or("client_closed", |refusal| refusal.kind.name()),
+        end.name(),
         tally.requests.value(),
         tally.bytes_up.value(),
         tally.bytes_down.value(),
         begin.elapsed().as_millis()
     );
-    if let Some(refusal) = end {
-        metrics.refused(refusal.kind);
-        if let Some(socket) = socket {
-            relay::refuse(socket, &refusal).await;
+    match end {
+        End::Closed => (),
+        End::Vanished => metrics.vanished.add(1),
+        End::Refused(refusal) => {
+            metrics.refused(refusal.kind);
+            if let Some(socket) = socket {
+                relay::refuse(socket, &refusal).await;
+            }
         }
     }
 }
 
-/// From the greeting on. `None`: the client has closed.
+/// Whether who shook hands has gone, instead of saying something wrong.
+fn is_gone(error: &Error) -> bool {
+    match error {
+        // What is no TLS comes as an error of I/O, too.
+        Error::Io(error) => error.kind() != io::ErrorKind::InvalidData,
+        error => matches!(error, Error::Protocol(ProtocolError::HandshakeIncomplete)),
+    }
+}
+
+/// From the greeting on.
 async fn connected(
     socket: &mut Option<Socket>,
     wants: Result<Address, Refusal>,
     shared: &Shared,
     tally: &Tally,
     stopped: &mut Stopped,
-) -> Option<Refusal> {
+) -> End {
     let Shared { options, rules, metrics, .. } = shared;
     let address = match wants {
         Ok(address) => address,
-        Err(refusal) => return Some(refusal),
+        Err(refusal) => return refusal.into(),
     };
     let known = rules.cluster.is_broker(&address)
         || shared.lookup.is_broker(&rules.cluster, &address, options.patience).await;
     if !known {
         let reason = "the address is no broker of the cluster (--allow-broker)";
-        return Some(Refusal::new(Kind::UnknownBroker, reason));
+        return Refusal::new(Kind::UnknownBroker, reason).into();
     }
     let (host, port) = &address;
     let broker = match timeout(options.patience, TcpStream::connect((host.as_str(), *port))).await {
         Ok(Ok(broker)) => broker,
-        _ => return Some(Refusal::new(Kind::Unreachable, "the broker cannot be reached")),
+        _ => return Refusal::new(Kind::Unreachable, "the broker cannot be reached").into(),
     };
     // As above.
     let _ = broker.set_nodelay(true);

@@ -3,6 +3,7 @@
 //! What every browser that runs WebAssembly speaks is enough. Client certificates are not asked for: a page cannot
 //! show any of its own, the token is for that.
 use crate::expiry;
+use crate::progress::Moved;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -138,9 +139,15 @@ fn contents(option: &'static str, file: &Path) -> Result<Vec<u8>, TlsError> {
     std::fs::read(file).map_err(|error| TlsError::Unreadable(option, file.to_owned(), error))
 }
 
-/// A client's bytes, encrypted on the way or not.
+/// A client's bytes, encrypted on the way or not, and counted.
 #[derive(Debug)]
-pub(crate) enum Stream {
+pub(crate) struct Stream {
+    wire: Wire,
+    moved: Arc<Moved>,
+}
+
+#[derive(Debug)]
+enum Wire {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
@@ -149,48 +156,68 @@ impl Stream {
     /// Shakes hands if the bridge has a certificate and the client begins so. One that does not stays as it is: it
     /// must be told.
     pub(crate) async fn accept(stream: TcpStream, tls: Option<&Tls>) -> io::Result<Self> {
-        let Some(tls) = tls else { return Ok(Self::Plain(stream)) };
+        let Some(tls) = tls else { return Ok(Wire::Plain(stream).into()) };
         let mut first = [0];
         match stream.peek(&mut first).await? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            _ if first != [HANDSHAKE] => Ok(Self::Plain(stream)),
-            _ => Ok(Self::Tls(Box::new(tls.acceptor().accept(stream).await?))),
+            _ if first != [HANDSHAKE] => Ok(Wire::Plain(stream).into()),
+            _ => Ok(Wire::Tls(Box::new(tls.acceptor().accept(stream).await?)).into()),
         }
     }
 
     pub(crate) const fn is_plain(&self) -> bool {
-        matches!(self, Self::Plain(_))
+        matches!(self.wire, Wire::Plain(_))
+    }
+
+    /// What goes through from now on.
+    pub(crate) fn moved(&self) -> Arc<Moved> {
+        Arc::clone(&self.moved)
+    }
+}
+
+impl From<Wire> for Stream {
+    fn from(wire: Wire) -> Self {
+        Self { wire, moved: Arc::default() }
     }
 }
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
+        let Self { wire, moved } = self.get_mut();
+        let before = buf.filled().len();
+        let poll = match wire {
+            Wire::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Wire::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        };
+        moved.received.add(buf.filled().len().saturating_sub(before));
+        poll
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        let Self { wire, moved } = self.get_mut();
+        let poll = match wire {
+            Wire::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Wire::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        };
+        if let Poll::Ready(Ok(count)) = poll {
+            moved.sent.add(count);
         }
+        poll
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        match &mut self.get_mut().wire {
+            Wire::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Wire::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        match &mut self.get_mut().wire {
+            Wire::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Wire::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

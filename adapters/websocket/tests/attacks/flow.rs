@@ -157,3 +157,31 @@ fn pings_are_answered_but_no_faster_than_requests() {
     assert_eq!(versions.int("errorCode"), 0);
     assert!(start.elapsed() >= Duration::from_millis(1390), "50 at once, 70 in 1.4 s: {:?}", start.elapsed());
 }
+
+#[test]
+fn who_goes_without_a_word_is_no_refusal() {
+    let stage = Stage::new(|_| ());
+    let mut page = stage.page();
+    page.ask(API_VERSIONS, 0, &object([]));
+    drop(page);
+    eventually("it is counted", || stage.bridge.vanished() == 1);
+    // With bytes that it has not read its end comes as a reset.
+    let mut page = stage.page();
+    page.send(&request(API_VERSIONS, 0, 1, &object([])));
+    eventually("it is asked", || stage.heard().len() == 2);
+    std::thread::sleep(Duration::from_millis(100));
+    drop(page);
+    eventually("it is counted, too", || stage.bridge.vanished() == 2);
+    // Looks whether somebody listens, and goes in the middle of a handshake.
+    drop(TcpStream::connect(stage.bridge.address()).unwrap());
+    eventually("so is a look", || stage.bridge.vanished() == 3);
+    let mut early = TcpStream::connect(stage.bridge.address()).unwrap();
+    early.write_all(b"GET / HTTP/1.1\r\nHost").unwrap();
+    drop(early);
+    eventually("and half a handshake", || stage.bridge.vanished() == 4);
+    assert!(Kind::ALL.iter().all(|kind| stage.bridge.refusals(*kind) == 0));
+    let mut wrong = TcpStream::connect(stage.bridge.address()).unwrap();
+    wrong.write_all(b"\0\0\0\x0a\0\x12\0\0\r\n\r\n").unwrap();
+    eventually("what is no handshake is refused", || stage.bridge.refusals(Kind::Malformed) == 1);
+    assert_eq!(stage.bridge.vanished(), 4);
+}

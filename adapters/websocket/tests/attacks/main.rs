@@ -8,5 +8,6 @@ mod hostile;
 mod logs;
 mod passing;
 mod sasl;
+mod slow;
 mod stopping;
 mod tls;

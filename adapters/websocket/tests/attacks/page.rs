@@ -105,7 +105,10 @@ impl<S: Read + Write> Page<S> {
 
     /// The next answer's payload, or the code and reason with which the bridge has closed.
     pub(crate) fn answer(&mut self) -> Result<Vec<u8>, (u16, String)> {
+        let start = Instant::now();
         loop {
+            // Pings come for ever.
+            assert!(start.elapsed() < 3 * PATIENCE, "no answer");
             match self.0.read() {
                 Ok(Message::Binary(bytes)) => {
                     let (size, payload) = bytes.split_first_chunk().unwrap();
