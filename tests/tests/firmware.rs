@@ -240,6 +240,23 @@ fn a_device_that_has_little_to_say_sleeps() {
 }
 
 #[test]
+fn a_device_with_an_address_of_its_own_asks_nobody_for_one() {
+    let broker = Broker::start("127.0.0.1:0", 1);
+    let mut device = broker.device(M3, &["address=10.0.2.44", "records=20", "seed=7"]);
+    device.wait_for("network: 10.0.2.44/24", PATIENCE).unwrap();
+    assert_eq!(device.end(PATIENCE).unwrap().0, Some(0));
+    assert_eq!(broker.samples(7), (0..20).collect::<Vec<_>>());
+}
+
+#[test]
+fn settings_that_contradict_one_another_end_it_with_their_names() {
+    let broker = Broker::start("127.0.0.1:0", 1);
+    let mut device = broker.device(M3, &["delivery=1000"]);
+    let error = device.wait_for("error: ", PATIENCE).unwrap();
+    assert!(error.contains("delivery.timeout.ms") && error.contains("request.timeout.ms"), "{error}");
+}
+
+#[test]
 fn words_that_cannot_be_read_end_it_with_how_to_say_them() {
     for words in
         [&["topic=t"][..], &["bootstrap=10.0.2.2", "topic=t"], &["bootstrap=a:1", "topic=t", "records=x"]]

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 /// How to use it.
 pub(crate) const USAGE: &str = "\
-firmware --bootstrap HOST:PORT --topic T [--records N] [--every MS] [--full refuse|drop] [--linger MS] [--naps N] [--seed N] [--machine M]
-         [--log LEVEL]
+firmware --bootstrap HOST:PORT --topic T [--records N] [--every MS] [--full refuse|drop] [--linger MS] [--delivery MS] [--naps N]
+         [--seed N] [--address A.B.C.D] [--machine M] [--log LEVEL]
                                         the device's image in QEMU, as the machine mps2-an385 (Cortex-M3),
                                         mps2-an386 (M4) or mps2-an500 (M7); sends N records (1000; 0 is without end)
                                         and prints what was acknowledged. HOST is seen from the guest: 10.0.2.2 is
@@ -50,10 +50,13 @@ fn read(given: &[String]) -> Result<(String, Vec<String>), ExitCode> {
         }
     }
     words.push(format!("records={}", arguments.value::<u32>("--records")?.unwrap_or(1000)));
-    for name in ["every", "linger", "naps", "seed"] {
+    for name in ["every", "linger", "delivery", "naps", "seed"] {
         if let Some(value) = arguments.value::<u32>(&format!("--{name}"))? {
             words.push(format!("{name}={value}"));
         }
+    }
+    if let Some(address) = arguments.value::<std::net::Ipv4Addr>("--address")? {
+        words.push(format!("address={address}"));
     }
     if let Some(full) = arguments.value::<String>("--full")? {
         if !["refuse", "drop"].contains(&full.as_str()) {
@@ -135,6 +138,7 @@ mod tests {
             "--bootstrap a:1 --topic t --machine z80",
             "--bootstrap a:1 --topic t --records many",
             "--bootstrap a:1 --topic t --log loud",
+            "--bootstrap a:1 --topic t --address ::1",
             "--bootstrap a:1 --topic t more",
         ] {
             assert!(given(line).is_none(), "{line}");
