@@ -2,22 +2,23 @@
 //! doubles, delays and damages frames, in virtual time. The same oracle compares what the user was told with the logs.
 //!
 //! Fewer kinds of faults than other histories have: the question here is what adapter and stack make of a bad cable, of streams
-//! that break, of brokers that stop, and of clocks anywhere. `terms` draws the conditions.
+//! that break, of brokers that stop, and of clocks anywhere. `terms` draws the conditions, `user` sends,
+//! `troubles` are what goes wrong beside the weather.
 //!
 //! Invariant: the device is woken as a main loop is: at the time that [`kurier_smoltcp::sleep`] tells, by a frame, and by its user.
 mod terms;
+mod troubles;
+mod user;
 
 use super::dice::Dice;
 use super::memory::{Home, SIZES};
 use super::net::{NEVER, unix};
 use super::oracle::{Finding, Oracle, Wrong};
 use super::timeline::Timeline;
-use super::user::Clock;
 use super::{Failure, Played, judged};
-use crate::cable::{Brokers, CALM, End, Weather, cable};
+use crate::cable::{Brokers, CALM, End, cable};
 use kurier_broker::{Cluster, Settings, TopicConfig};
 use kurier_core::config::Acks;
-use kurier_core::error::SendError;
 use kurier_core::record::Topic;
 use kurier_smoltcp::Links;
 use smoltcp::iface::{Config, Interface, SocketSet};
@@ -244,135 +245,6 @@ impl World {
         let deadline = deadline.map_or(NEVER, |ms| (ms - unix(0)).cast_unsigned() * 1000);
         let user = self.user_at.min(self.trouble_at).min(self.mend_at).min(self.calm_at);
         Ok(own.min(far).min(arrival).min(deadline).min(user))
-    }
-
-    /// The user sends, and now and then flushes.
-    fn act(&mut self) -> Result<(), Finding> {
-        self.user_at = self.now + 1 + self.dice.around(self.terms.pace);
-        if self.stage == Stage::Probe {
-            let accepted = self.send(None)?;
-            self.user_at = self.now + if accepted { 10_000_000 } else { 20_000 };
-            return Ok(());
-        }
-        let burst = if self.dice.chance(300) { self.dice.within(2, 12) } else { 1 };
-        for _ in 0..burst {
-            let partition = self.dice.below(self.terms.partitions as u64) as i32;
-            let partition = self.dice.chance(400).then_some(partition);
-            if !self.send(partition)? {
-                self.user_at = self.user_at.max(self.now + 20_000);
-                break;
-            }
-            self.accepted += 1;
-        }
-        if self.dice.chance(50) {
-            self.flush();
-        }
-        if self.accepted >= self.terms.records {
-            self.user_at = NEVER;
-            self.calm_at = self.now + self.dice.around(self.terms.trouble);
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) {
-        self.home.with(|producer| producer.flush());
-    }
-
-    /// Sends the next record. Answers whether it was accepted.
-    fn send(&mut self, partition: Option<i32>) -> Result<bool, Finding> {
-        let index = self.dice.below(self.topics.len() as u64) as usize;
-        let (topic, content) = (self.topics[index], self.oracle.next());
-        let at = kurier_core::time::Instant::from_micros(self.now);
-        let sent =
-            self.home.with(|producer| content.with(partition, |record| producer.send(topic, record, at)));
-        match sent {
-            Some(Ok(ticket)) => {
-                let id = self.oracle.accepted(index, partition, None, ticket)?;
-                self.opened.entry(ticket.serial).or_insert(self.now);
-                self.timeline
-                    .note(|| format!("user    sends record {id} to topic {index} {partition:?}: {ticket:?}"));
-                Ok(true)
-            }
-            Some(Err(SendError::Full | SendError::NotReady)) => Ok(false),
-            Some(Err(SendError::RecordTooLarge { .. })) => {
-                self.oracle.refused(index);
-                Ok(false)
-            }
-            other => Err((Wrong::Broken, format!("a good record is refused: {other:?}"))),
-        }
-    }
-
-    /// Takes what became of batches. Answers whether there was any.
-    fn take(&mut self) -> Result<bool, Finding> {
-        let Self { home, oracle, topics, opened, timeline, .. } = self;
-        let clock = Clock { now: self.now, jumped_at: 0, timeout: self.terms.delivery_timeout.into() };
-        let taken = home.with(|producer| {
-            let mut any = false;
-            while let Some(told) = producer.next_delivery() {
-                any = true;
-                timeline.note(|| {
-                    format!(
-                        "user    is told of batch {}: topic {} partition {} {} records at {:?}, {}",
-                        told.serial, told.topic.0, told.partition, told.count, told.base_offset, told.outcome
-                    )
-                });
-                if let Some(opened) = opened.get(&told.serial) {
-                    clock.judge(&told, *opened, true)?;
-                }
-                let topic = topics.iter().position(|topic| *topic == told.topic);
-                oracle.told(&told, topic.unwrap_or(usize::MAX))?;
-            }
-            Ok(any)
-        });
-        taken.unwrap_or(Ok(false))
-    }
-
-    /// Something goes wrong.
-    fn strike(&mut self) {
-        self.troubles += 1;
-        let more = self.troubles < self.terms.troubles;
-        let broker = self.dice.within(1, self.terms.brokers.into()) as i32;
-        self.trouble_at = if more { self.now + self.dice.around(self.terms.trouble) } else { NEVER };
-        let what = self.dice.below(6);
-        let lasts = self.dice.around(4_000_000);
-        self.timeline.note(|| {
-            let names = [
-                "streams are cut",
-                "no frame gets through",
-                "is killed",
-                "is paused",
-                "leads all",
-                "the weather changes",
-            ];
-            format!("trouble {} (broker {broker}, {lasts} us)", names[what as usize])
-        });
-        match what {
-            0 => self.brokers.cut(),
-            1 => self.brokers.set_weather(Weather { loss: 100, ..self.terms.weather }),
-            2 => self.brokers.cluster.kill(broker),
-            3 => self.brokers.cluster.pause(broker),
-            4 => {
-                for name in self.terms.names() {
-                    for partition in 0..self.terms.partitions {
-                        self.brokers.cluster.move_leader(name, partition, broker);
-                    }
-                }
-            }
-            _ => self.brokers.set_weather(terms::weather(&mut self.dice)),
-        }
-        if (1..=3).contains(&what) {
-            self.mend_at = self.now + lasts;
-        }
-    }
-
-    /// What is down is up again.
-    fn mend(&mut self) {
-        self.timeline.note(|| "mended".to_owned());
-        self.mend_at = NEVER;
-        self.brokers.set_weather(self.terms.weather);
-        for broker in 1..=i32::from(self.terms.brokers) {
-            self.brokers.cluster.restart(broker);
-        }
     }
 
     /// From the storm to the calm, the probe and the end. Answers whether it is over.
