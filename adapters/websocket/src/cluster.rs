@@ -4,9 +4,13 @@
 //! Invariant: addresses and ids come from the options and from brokers' answers, never from a client.
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-/// Brokers that are remembered beside those of the options.
+/// Brokers that are remembered beside those of the options: those that were named last.
 const MAX_BROKERS: usize = 1_000;
+/// How long an address is taken for a broker's after the cluster has named it: twice the time that a producer lets pass
+/// between two looks at metadata. Later it may be anybody's. What is connected stays so.
+const BELIEVED: Duration = Duration::from_secs(600);
 /// Ids that are remembered, of allowed topics only. At the limit all are forgotten, and learned anew from metadata.
 const MAX_IDS: usize = 10_000;
 
@@ -18,20 +22,23 @@ pub(crate) type Address = (String, u16);
 pub(crate) struct Cluster {
     /// From the options: tried in turn by the bridge itself.
     bootstrap: Vec<Address>,
+    /// Those of the options, which are never forgotten.
+    fixed: HashSet<Address>,
     learned: Mutex<Learned>,
 }
 
 #[derive(Debug, Default)]
 struct Learned {
-    brokers: HashSet<Address>,
+    /// When each was named last.
+    brokers: HashMap<Address, Instant>,
     ids: HashMap<[u8; 16], String>,
 }
 
 impl Cluster {
     /// Nothing is known but the options' brokers.
     pub(crate) fn new(bootstrap: Vec<Address>, others: &[Address]) -> Self {
-        let brokers = bootstrap.iter().chain(others).cloned().collect();
-        Self { bootstrap, learned: Mutex::new(Learned { brokers, ids: HashMap::new() }) }
+        let fixed = bootstrap.iter().chain(others).cloned().collect();
+        Self { bootstrap, fixed, learned: Mutex::default() }
     }
 
     /// Where the bridge itself begins.
@@ -45,15 +52,34 @@ impl Cluster {
 
     /// Whether a client may be connected to this address.
     pub(crate) fn is_broker(&self, address: &Address) -> bool {
-        self.learned().brokers.contains(address)
+        self.knows(address, Instant::now())
     }
 
-    /// A broker of the cluster has named this one.
-    pub(crate) fn learn_broker(&self, host: &str, port: i64) {
-        let Some(port) = u16::try_from(port).ok().filter(|port| *port > 0) else { return };
-        let mut learned = self.learned();
-        if learned.brokers.len() < MAX_BROKERS && !host.is_empty() {
-            learned.brokers.insert((host.to_owned(), port));
+    fn knows(&self, address: &Address, now: Instant) -> bool {
+        self.fixed.contains(address)
+            || self.learned().brokers.get(address).is_some_and(|named| now - *named <= BELIEVED)
+    }
+
+    /// A broker of the cluster has named these.
+    pub(crate) fn learn_brokers<'a>(&self, brokers: impl Iterator<Item = (&'a str, i64)>) {
+        self.learn(brokers, Instant::now());
+    }
+
+    fn learn<'a>(&self, brokers: impl Iterator<Item = (&'a str, i64)>, now: Instant) {
+        let known = &mut self.learned().brokers;
+        known.retain(|_, named| now - *named <= BELIEVED);
+        for (host, port) in brokers.take(MAX_BROKERS) {
+            let Some(port) = u16::try_from(port).ok().filter(|port| *port > 0) else { continue };
+            let address = (host.to_owned(), port);
+            if host.is_empty() || self.fixed.contains(&address) {
+                continue;
+            }
+            if known.len() >= MAX_BROKERS && !known.contains_key(&address) {
+                let oldest =
+                    known.iter().min_by_key(|(_, named)| **named).map(|(address, _)| address.clone());
+                oldest.map(|address| known.remove(&address));
+            }
+            known.insert(address, now);
         }
     }
 
@@ -80,9 +106,7 @@ mod tests {
     fn only_what_was_given_or_learned_is_a_broker() {
         let address = |host: &str, port| (host.to_owned(), port);
         let cluster = Cluster::new(vec![address("a", 1)], &[address("b", 2)]);
-        cluster.learn_broker("c", 3);
-        cluster.learn_broker("d", 0);
-        cluster.learn_broker("e", 65_536);
+        cluster.learn_brokers([("c", 3), ("d", 0), ("e", 65_536), ("", 5)].into_iter());
         for known in [("a", 1), ("b", 2), ("c", 3)] {
             assert!(cluster.is_broker(&address(known.0, known.1)));
         }
@@ -95,10 +119,33 @@ mod tests {
     fn what_is_remembered_has_a_bound() {
         let cluster = Cluster::new(Vec::new(), &[]);
         for n in 0..30_000_u32 {
-            cluster.learn_broker(&n.to_string(), 1);
+            cluster.learn_brokers([(n.to_string().as_str(), 1)].into_iter());
             cluster.learn_id(u128::from(n).to_be_bytes(), "t");
         }
         let learned = cluster.learned();
         assert!(learned.brokers.len() <= MAX_BROKERS && learned.ids.len() <= MAX_IDS);
+    }
+
+    #[test]
+    fn who_is_no_longer_named_is_forgotten_and_makes_room_for_who_is() {
+        let cluster = Cluster::new(vec![("a".to_owned(), 1)], &[]);
+        let knows = |host: &str, now| cluster.knows(&(host.to_owned(), 1), now);
+        let start = Instant::now();
+        let half = start + BELIEVED / 2;
+        cluster.learn([("a", 1), ("stays", 1), ("goes", 1)].into_iter(), start);
+        cluster.learn([("stays", 1)].into_iter(), half);
+        assert!(knows("goes", start + BELIEVED), "a broker that is down is not named, and comes again");
+        let late = start + BELIEVED + Duration::from_secs(1);
+        assert_eq!(["a", "stays", "goes"].map(|host| knows(host, late)), [true, true, false]);
+        cluster.learn([("new", 1)].into_iter(), late);
+        assert_eq!(cluster.learned().brokers.len(), 2, "no memory is kept of it");
+        assert_eq!(["a", "stays", "new"].map(|host| knows(host, late)), [true; 3]);
+        let names: Vec<String> = (0..MAX_BROKERS).map(|n| n.to_string()).collect();
+        cluster.learn(names.iter().map(|name| (name.as_str(), 1)), late + Duration::from_secs(1));
+        let full = late + Duration::from_secs(2);
+        assert_eq!(
+            ["a", "0", "999", "stays", "new"].map(|host| knows(host, full)),
+            [true, true, true, false, false]
+        );
     }
 }

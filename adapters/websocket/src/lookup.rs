@@ -56,8 +56,33 @@ async fn ask(cluster: &Cluster, host: &str, port: u16) -> io::Result<()> {
     stream.take(size.into()).read_to_end(&mut answer).await?;
     let body = answer.get(4..).unwrap_or_default();
     let value = codec::decode(3, VERSION, Direction::Response, body).map_err(unreadable)?;
-    for broker in value.list("brokers") {
-        cluster.learn_broker(broker.text("host"), broker.int("port"));
-    }
+    cluster
+        .learn_brokers(value.list("brokers").iter().map(|broker| (broker.text("host"), broker.int("port"))));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cluster_is_not_asked_for_each_unknown_address() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let cluster = Cluster::new(vec![("127.0.0.1".to_owned(), port)], &[]);
+        let lookup = Lookup::default();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let wants = |host: &str| {
+            let address = (host.to_owned(), 1);
+            runtime.block_on(lookup.is_broker(&cluster, &address, Duration::from_millis(20)))
+        };
+        // It takes the question and does not answer.
+        assert!(["x", "y", "z"].iter().all(|host| !wants(host)));
+        assert!(listener.accept().is_ok());
+        assert!(listener.accept().is_err(), "asked again at once");
+        std::thread::sleep(PAUSE);
+        assert!(!wants("x"));
+        assert!(listener.accept().is_ok(), "never asked again");
+    }
 }

@@ -185,7 +185,7 @@ async fn up(
     // Of messages that are whole; and all that had been received by then. What has come since is of a message that is not.
     let (mut fed, mut settled) = (0, talk.moved.received.value());
     let mut window = Window::new(idle_timeout, min_rate, fed);
-    loop {
+    'messages: loop {
         let message = tokio::select! {
             message = timeout_at(window.end(), client.next()) => message,
             () = stopped.come() => {
@@ -263,7 +263,10 @@ async fn up(
                         break gate.request(request)?;
                     }
                 }
-                answered.await;
+                tokio::select! {
+                    () = answered => (),
+                    () = stopped.come() => continue 'messages,
+                }
             };
             talk.metrics.requests.add(1);
             talk.tally.requests.add(1);

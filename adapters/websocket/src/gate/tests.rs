@@ -177,3 +177,38 @@ fn what_a_broker_says_in_sasl_passes_as_it_is_but_for_what_is_not_understood() {
     let tagged = b"\0\0\0\x07\0\0\0\0\x02z\0\0\0\0\0\0\0\x09\x01\x08\0";
     assert_eq!(told(question, tagged).as_deref(), Some(plain));
 }
+
+#[test]
+fn an_answer_is_to_the_request_that_waits_for_it() {
+    let versions = |correlation: u8| [0, 0, 0, correlation, 0, 0, 0, 0, 0, 0];
+    let mut gate = gate();
+    gate.request(&request(18, 0, &object([]))).unwrap();
+    let right = codec::frame(&versions(7));
+    assert_eq!(gate.answer(&versions(7)).unwrap(), right);
+    gate.request(&request(18, 0, &object([]))).unwrap();
+    assert_eq!(gate.answer(&versions(8)).unwrap_err().kind, crate::Kind::BrokerGarbage);
+}
+
+#[test]
+fn new_leaders_that_an_answer_names_are_brokers() {
+    let mut gate = gate();
+    gate.request(&request(0, 10, &produce("clicks", [0; 16]))).unwrap();
+    let leader = object([("nodeId", 3.into()), ("host", "new".into()), ("port", 9093.into())]);
+    let answer = object([("responses", Value::Array(vec![])), ("nodeEndpoints", vec![leader].into())]);
+    let mut payload = vec![0, 0, 0, 7, 0];
+    payload.extend(codec::encode(0, 10, Direction::Response, &answer).unwrap());
+    let leader = ("new".to_owned(), 9093);
+    assert!(!gate.rules.cluster.is_broker(&leader));
+    gate.answer(&payload).unwrap();
+    assert!(gate.rules.cluster.is_broker(&leader));
+}
+
+#[test]
+fn requests_wait_in_a_line_of_a_length() {
+    let mut gate = gate();
+    for _ in 0..super::MAX_WAITING {
+        assert!(!gate.is_full());
+        gate.request(&request(18, 0, &object([]))).unwrap();
+    }
+    assert!(gate.is_full());
+}

@@ -55,9 +55,7 @@ impl Gate {
     /// The answer with allowed topics only, and with a refusal of each that was asked for.
     pub(super) fn narrow_metadata(&self, value: Value, version: i16, denied: Vec<Topic>) -> Value {
         let Rules { topics, cluster, .. } = &*self.rules;
-        for broker in value.list("brokers") {
-            cluster.learn_broker(broker.text("host"), broker.int("port"));
-        }
+        cluster.learn_brokers(addresses(&value, "brokers"));
         change(value, "topics", |found| {
             let Value::Array(found) = found else { return Value::Array(Vec::new()) };
             // What has no name was asked for by an id that was allowed, and has an error.
@@ -86,9 +84,7 @@ impl Gate {
 
     /// New leaders of a Produce answer (KIP-951) are brokers, too.
     pub(super) fn learn_leaders(&self, value: Value) -> Value {
-        for broker in value.list("nodeEndpoints") {
-            self.rules.cluster.learn_broker(broker.text("host"), broker.int("port"));
-        }
+        self.rules.cluster.learn_brokers(addresses(&value, "nodeEndpoints"));
         value
     }
 }
@@ -122,4 +118,9 @@ fn change(value: Value, name: &str, with: impl FnOnce(Value) -> Value) -> Value 
         *field = with(std::mem::replace(field, Value::Null));
     }
     Value::Struct(fields)
+}
+
+/// The brokers of an answer's list.
+fn addresses<'a>(value: &'a Value, list: &str) -> impl Iterator<Item = (&'a str, i64)> {
+    value.list(list).iter().map(|broker| (broker.text("host"), broker.int("port")))
 }

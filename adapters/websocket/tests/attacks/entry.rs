@@ -190,6 +190,28 @@ fn a_broker_that_talks_nonsense_ends_its_connection_only() {
 }
 
 #[test]
+fn a_broker_that_is_silent_to_a_connect_is_given_up() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let listener = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        socket.listen(1).unwrap()
+    });
+    let address = listener.local_addr().unwrap();
+    // Who finds the line of those to be accepted full is not answered.
+    let in_line: Vec<_> = (0..100)
+        .map_while(|_| TcpStream::connect_timeout(&address, Duration::from_millis(300)).ok())
+        .collect();
+    assert!(in_line.len() < 100);
+    let stage = Stage::new(|options| {
+        options.patience = Duration::from_millis(300);
+        options.allow_broker = vec![("127.0.0.1".into(), address.port())];
+    });
+    let mut page = Page::open(&stage.bridge, &format!("/127.0.0.1/{}", address.port()), &[]).unwrap();
+    assert_eq!(page.refusal(), 4503);
+}
+
+#[test]
 fn metrics_count_what_passed_and_what_was_refused() {
     let stage = Stage::new(|options| {
         options.metrics = Some("127.0.0.1:0".parse().unwrap());
@@ -198,7 +220,8 @@ fn metrics_count_what_passed_and_what_was_refused() {
     let mut page = Page::open(&stage.bridge, "/nowhere/1", &[]).unwrap();
     assert_eq!(page.refusal(), 4404);
     drop(page);
-    eventually("its place is free", || stage.bridge.open() == 0);
+    drop(stage.page());
+    eventually("their places are free", || stage.bridge.open() == 0);
     let mut page = stage.page();
     let mut answered = 0;
     for _ in 0..4 {
@@ -209,6 +232,7 @@ fn metrics_count_what_passed_and_what_was_refused() {
     let own = page.answer().unwrap();
     assert_eq!(own[4..6], [0, 35], "the bridge's own answer");
     answered += 4 + own.len();
+    let _another = stage.page();
     let mut reader = TcpStream::connect(stage.bridge.metrics_address().unwrap()).unwrap();
     reader.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     let mut text = String::new();
@@ -218,9 +242,10 @@ fn metrics_count_what_passed_and_what_was_refused() {
     for line in [
         "kurier_bridge_refusals_total{reason=\"unknown_broker\"} 1",
         "kurier_bridge_refusals_total{reason=\"forbidden\"} 0",
-        "kurier_bridge_connections_total 2",
-        "kurier_bridge_open 1",
+        "kurier_bridge_connections_total 4",
+        "kurier_bridge_open 2",
         "kurier_bridge_requests_total 5",
+        "kurier_bridge_vanished_total 1",
         "kurier_bridge_throttled_total 2",
         "kurier_bridge_request_bytes_total 72",
     ] {
