@@ -30,36 +30,30 @@ pub trait Buf {
     }
 }
 
-/// A buffer in one piece of memory: bookkeeping, then bytes. All zero bits when new, so that a static of
-/// these lies in `.bss`.
+/// A buffer of a device: bookkeeping, and where its bytes are. It knows its length itself, so that who owns it keeps
+/// one word, and each place in a list takes no more.
 #[derive(Debug)]
-pub struct Buffer<T: ?Sized> {
+pub struct Buffer {
     meta: Meta,
-    data: T,
+    data: &'static mut [u8],
 }
 
-impl<const N: usize> Buffer<[u8; N]> {
-    /// An empty buffer of `N` bytes.
-    pub const fn new() -> Self {
-        Self { meta: Meta::new(), data: [0; N] }
+impl Buffer {
+    /// An empty buffer over `data`.
+    pub const fn new(data: &'static mut [u8]) -> Self {
+        Self { meta: Meta::new(), data }
     }
 }
 
-impl<const N: usize> Default for Buffer<[u8; N]> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Buf for &'static mut Buffer<[u8]> {
+impl Buf for &'static mut Buffer {
     fn meta(&self) -> &Meta {
         &self.meta
     }
     fn bytes(&self) -> &[u8] {
-        &self.data
+        self.data
     }
     fn parts(&mut self) -> (&mut Meta, &mut [u8]) {
-        (&mut self.meta, &mut self.data)
+        (&mut self.meta, self.data)
     }
 }
 

@@ -3,6 +3,8 @@
 //! Without a transactional id the next epoch is taken locally; when the epochs are used up a new id is asked
 //! for (KIP-360).
 
+use crate::long::Long;
+
 /// What the cluster gave us to be known by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Identity {
@@ -13,7 +15,7 @@ pub enum Identity {
     /// One, with its epoch.
     Known {
         /// Producer id, from 0.
-        id: i64,
+        id: Long,
         /// Epoch, from 0.
         epoch: i16,
     },
@@ -48,7 +50,7 @@ mod tests {
 
     #[test]
     fn epochs_run_out_and_then_a_new_id_is_asked_for() {
-        let mut identity = Identity::Known { id: 9, epoch: 0 };
+        let mut identity = Identity::Known { id: Long::new(9), epoch: 0 };
         let mut bumps = 0;
         while identity.is_settled() {
             identity.bump();

@@ -30,6 +30,7 @@ mod feature;
 pub mod host;
 pub mod idempotence;
 pub mod identity;
+pub mod long;
 pub mod partitioner;
 pub mod pool;
 pub mod producer;

@@ -54,14 +54,11 @@ mod tests {
     use crate::host::Buffer;
     use std::boxed::Box;
 
-    fn pool_of(sizes: [usize; 2]) -> Pool<&'static mut heapless::VecView<&'static mut Buffer<[u8]>>> {
-        let free = Box::leak(Box::new(heapless::Vec::<&'static mut Buffer<[u8]>, 2>::new()));
+    fn pool_of(sizes: [usize; 2]) -> Pool<&'static mut heapless::VecView<&'static mut Buffer>> {
+        let free = Box::leak(Box::new(heapless::Vec::<&'static mut Buffer, 2>::new()));
         for size in sizes {
-            let buffer: &'static mut Buffer<[u8]> = match size {
-                16 => Box::leak(Box::new(Buffer::<[u8; 16]>::new())),
-                _ => Box::leak(Box::new(Buffer::<[u8; 64]>::new())),
-            };
-            assert!(free.push(buffer).is_ok());
+            let buffer = Buffer::new(std::vec![0; size].leak());
+            assert!(free.push(Box::leak(Box::new(buffer))).is_ok());
         }
         Pool::new(free.as_mut_view())
     }

@@ -22,7 +22,7 @@ pub const HOST_BYTES: usize = 64;
 /// Bytes in which answers are read.
 pub const WINDOW_BYTES: usize = 256;
 
-type Batch = &'static mut Buffer<[u8]>;
+type Batch = &'static mut Buffer;
 
 impl Host for Fixed {
     type Buf = Batch;
@@ -43,7 +43,8 @@ pub struct Storage<
     const TOPICS: usize = 2,
     const NAME_BYTES: usize = 128,
 > {
-    buffers: [Buffer<[u8; BATCH_BYTES]>; BATCHES],
+    data: [[u8; BATCH_BYTES]; BATCHES],
+    buffers: Vec<Buffer, BATCHES>,
     free: Vec<Batch, BATCHES>,
     views: Vec<TopicView, TOPICS>,
     queues: Vec<Queue<Batch>, PARTITIONS>,
@@ -85,7 +86,8 @@ impl<
             assert!(NAME_BYTES > 0, "topics have names");
         }
         Self {
-            buffers: [const { Buffer::new() }; BATCHES],
+            data: [[0; BATCH_BYTES]; BATCHES],
+            buffers: Vec::new(),
             free: Vec::new(),
             views: Vec::new(),
             queues: Vec::new(),
@@ -163,7 +165,7 @@ pub const LINK_BYTES: usize = size_of::<LinkSlot<Fixed>>();
 /// Bytes of a partition that holds data: its queue, its window of five batches, its sequence.
 pub const PARTITION_BYTES: usize = size_of::<Queue<Batch>>() + size_of::<Slot<Batch>>();
 /// Bytes of a batch beside its buffer: its bookkeeping, and its place in each list it can be in.
-pub const BATCH_OVERHEAD: usize = size_of::<Buffer<[u8; 0]>>()
+pub const BATCH_OVERHEAD: usize = size_of::<Buffer>()
     + 2 * size_of::<Batch>()
     + size_of::<Node<Batch>>()
     + size_of::<Option<Finished<Batch>>>();
@@ -172,12 +174,12 @@ pub const TOPIC_BYTES: usize = size_of::<TopicView>() + size_of::<Known>();
 /// Bytes that every storage has: the window in which answers are read, and the lengths of its lists.
 pub const FIXED_BYTES: usize = WINDOW_BYTES + LISTS * size_of::<usize>();
 /// Lists in a storage, each with its length.
-const LISTS: usize = 10;
+const LISTS: usize = 11;
 /// What the compiler may add between parts, for their alignment.
 const PADDING: usize = 8;
 
 /// The most bytes that a storage of these sizes takes, before there is one: the parts' own bytes, as often as they are
-/// there, each buffer rounded up to a multiple of 8. [`Storage::BYTES`] of the type itself is at most 100 less.
+/// there, and what may align them. [`Storage::BYTES`] of the type itself is at most 100 less.
 ///
 /// ```
 /// use kurier_core::storage::{Storage, most_bytes};
@@ -195,7 +197,7 @@ pub const fn most_bytes([links, partitions, batches, batch_bytes, topics, name_b
     FIXED_BYTES
         + links * LINK_BYTES
         + partitions * PARTITION_BYTES
-        + batches * (batch_bytes.next_multiple_of(PADDING) + BATCH_OVERHEAD)
+        + batches * (batch_bytes + BATCH_OVERHEAD)
         + topics * TOPIC_BYTES
         + name_bytes
         + LISTS * PADDING
@@ -206,7 +208,7 @@ pub const fn most_bytes([links, partitions, batches, batch_bytes, topics, name_b
 const _: () = assert!(
     matches!(
         [LINK_BYTES, PARTITION_BYTES, BATCH_OVERHEAD, TOPIC_BYTES, FIXED_BYTES],
-        [368, 136, 120, 68, 296]
+        [364, 108, 108, 68, 300]
     ),
     "the bill of docs/microcontroller.md"
 );
@@ -229,8 +231,11 @@ impl<const L: usize, const P: usize, const B: usize, const BB: usize, const T: u
     for Storage<L, P, B, BB, T, N>
 {
     fn split(&'static mut self) -> Parts {
+        for data in &mut self.data {
+            // As many places as buffers.
+            let _ = self.buffers.push(Buffer::new(data));
+        }
         for buffer in &mut self.buffers {
-            let buffer: Batch = buffer;
             // As many places as buffers.
             let _ = self.free.push(buffer);
         }

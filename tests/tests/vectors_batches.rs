@@ -161,8 +161,8 @@ fn vectors_batches_have_the_sizes_that_kafka_computes() {
         let header = &line["header"];
         assert_eq!(builder.len as usize, size, "{}", id(&line));
         assert_eq!(i64::from(builder.count), int(&header["count"]), "{}", id(&line));
-        assert_eq!(builder.base_timestamp, int(&header["baseTimestamp"]), "{}", id(&line));
-        assert_eq!(builder.max_timestamp, int(&header["maxTimestamp"]), "{}", id(&line));
+        assert_eq!({ builder.base_timestamp }, int(&header["baseTimestamp"]), "{}", id(&line));
+        assert_eq!({ builder.max_timestamp }, int(&header["maxTimestamp"]), "{}", id(&line));
     }
 }
 

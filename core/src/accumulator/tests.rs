@@ -8,7 +8,7 @@ use crate::time::{Instant, Millis, Timestamp};
 use std::boxed::Box;
 use std::vec::Vec;
 
-type Batch = &'static mut Buffer<[u8]>;
+type Batch = &'static mut Buffer;
 
 const TOPIC: Topic = Topic(0);
 const SETTINGS: Settings = Settings {
@@ -24,7 +24,7 @@ const SETTINGS: Settings = Settings {
 fn accumulator(settings: Settings, buffers: usize) -> Accumulator<Fixed> {
     let free = Box::leak(Box::new(heapless::Vec::<Batch, 8>::new()));
     for _ in 0..buffers {
-        let buffer: Batch = Box::leak(Box::new(Buffer::<[u8; 256]>::new()));
+        let buffer: Batch = Box::leak(Box::new(Buffer::new(std::vec![0; 256].leak())));
         assert!(free.push(buffer).is_ok());
     }
     let memory = Memory {
@@ -88,7 +88,7 @@ fn a_record_larger_than_a_batch_takes_the_callers_buffer() {
     let refused = append(&mut a, record, 0).unwrap_err();
     let Refused::NeedsBuffer { at_least, standard } = refused else { panic!("{refused:?}") };
     assert_eq!(at_least, standard);
-    let mut spare: Option<Batch> = Some(Box::leak(Box::new(Buffer::<[u8; 700]>::new())));
+    let mut spare: Option<Batch> = Some(Box::leak(Box::new(Buffer::new(std::vec![0; 700].leak()))));
     let appended = a.append(TOPIC, &record, Timestamp(7), Instant(0), &mut spare).unwrap();
     assert!(appended.wake && spare.is_none());
     assert_eq!(a.take(0).unwrap().meta().builder.len, at_least);

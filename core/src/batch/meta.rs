@@ -11,6 +11,8 @@ pub type Crc32c = fn(crc: u32, bytes: &[u8]) -> u32;
 
 /// How far a batch is filled. All zero when empty.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+// Else a device aligns all that holds one to eight bytes, and links its clearing of memory twice.
+#[repr(C, packed(4))]
 pub struct Builder {
     /// Bytes used, the 61 of the header included; 0 before the first record.
     pub len: u32,
@@ -37,6 +39,8 @@ pub struct Meta {
     pub link: u16,
     /// How often it was put into a request.
     pub attempts: u16,
+    /// How many ends of earlier pieces lie at the end of the buffer, see [`delivery`](crate::delivery).
+    pub ends: u16,
     /// Number of the batch within its producer; wraps.
     pub serial: u32,
     /// When it was opened.
@@ -57,8 +61,6 @@ pub struct Meta {
     pub first: u32,
     /// Records whose delivery was taken.
     pub told: u32,
-    /// How many ends of earlier pieces lie at the end of the buffer, see [`delivery`](crate::delivery).
-    pub ends: u16,
 }
 
 /// Bits of [`Meta::flags`].

@@ -10,6 +10,7 @@
 //! (`producer.id.expiration.ms`).
 use crate::defect::{self, Defect};
 use crate::identity::Identity;
+use crate::long::Long;
 use crate::time::Millis;
 
 /// How long an acknowledgement proves that the broker knows the producer, in ms. Brokers remember for a day unless
@@ -60,7 +61,7 @@ impl Generation {
 
     /// Takes an identity that the cluster gave.
     pub fn settle(&mut self, id: i64, epoch: i16) {
-        self.identity = Identity::Known { id, epoch };
+        self.identity = Identity::Known { id: Long::new(id), epoch };
         self.number = self.number.wrapping_add(1);
     }
 }
@@ -180,7 +181,7 @@ impl Sequence {
         if !defect::on(Defect::SequenceReused) {
             self.next = crate::batch::sequence::add(base, count);
         }
-        Some((id, epoch, base))
+        Some((id.get(), epoch, base))
     }
 }
 

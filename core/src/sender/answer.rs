@@ -11,6 +11,7 @@ use crate::error::DeliveryError;
 use crate::feature;
 use crate::host::{Host, Slots};
 use crate::idempotence::{Generation, Verdict};
+use crate::long::Long;
 use crate::time::Millis;
 use crate::wire::Item;
 use crate::wire::{ErrorCode, Message, api_versions, init_producer_id, metadata, produce};
@@ -36,7 +37,7 @@ pub enum Context {
         /// The error.
         error: ErrorCode,
         /// The producer id.
-        id: i64,
+        id: Long,
         /// The epoch.
         epoch: i16,
     },
@@ -128,7 +129,7 @@ impl<H: Host> Sender<'_, H> {
             ),
             Call::InitProducerId => (
                 &init_producer_id::response::MESSAGE,
-                Context::Identity { error: ErrorCode::NONE, id: -1, epoch: -1 },
+                Context::Identity { error: ErrorCode::NONE, id: Long::new(-1), epoch: -1 },
             ),
             Call::Metadata => (&metadata::response::MESSAGE, Context::Metadata(Learning::new())),
             Call::Produce => (&produce::response::MESSAGE, Context::Produce(Produced::new())),
@@ -168,7 +169,7 @@ impl<H: Host> Sender<'_, H> {
                 let Item::Int { field, value } = *item else { return };
                 match field {
                     r::ERROR_CODE => *error = error_code(value),
-                    r::PRODUCER_ID => *id = value,
+                    r::PRODUCER_ID => *id = Long::new(value),
                     r::PRODUCER_EPOCH => *epoch = error_code(value).0,
                     r::THROTTLE_TIME_MS => self.throttle(index, 1, value),
                     _ => {}
@@ -209,7 +210,7 @@ impl<H: Host> Sender<'_, H> {
             Context::None => Ok(()),
             Context::Versions { error, versions, .. } => self.greeted(index, error, versions, now),
             Context::Identity { error, id, epoch } => {
-                self.identified(error, id, epoch, now);
+                self.identified(error, id.get(), epoch, now);
                 Ok(())
             }
             Context::Metadata(learning) => {

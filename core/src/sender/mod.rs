@@ -215,7 +215,7 @@ pub struct Sender<'a, H: Host> {
     changed: bool,
     /// Partitions whose sequence was forgotten with their slot, as a set that may say yes wrongly; and in which
     /// generation.
-    forgotten: u64,
+    forgotten: u32,
     forgotten_in: u32,
     /// Why a link was given up last.
     trouble: Option<Trouble>,

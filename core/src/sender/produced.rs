@@ -5,6 +5,7 @@ use super::Sender;
 use super::address::At;
 use super::stats::Count;
 use crate::batch::meta::flag;
+use crate::cluster::place::NO_LEADER;
 use crate::cluster::topics::Hash;
 use crate::connection::frame::{error_code, int32};
 use crate::connection::{Call, Request};
@@ -14,6 +15,7 @@ use crate::error::DeliveryError;
 use crate::feature;
 use crate::host::{Buf, Host, Slots};
 use crate::idempotence::{Action, Verdict};
+use crate::long::Long;
 use crate::record::Topic;
 use crate::time::Millis;
 use crate::wire::ErrorCode;
@@ -27,8 +29,8 @@ pub struct Produced {
     topic: Option<Topic>,
     partition: i32,
     error: ErrorCode,
-    base_offset: i64,
-    append_time: i64,
+    base_offset: Long,
+    append_time: Long,
     leader: i32,
     leader_epoch: i32,
     node: i32,
@@ -46,8 +48,8 @@ impl Produced {
             topic: None,
             partition: 0,
             error: ErrorCode::NONE,
-            base_offset: 0,
-            append_time: 0,
+            base_offset: Long::new(0),
+            append_time: Long::new(0),
             leader: -1,
             leader_epoch: 0,
             node: 0,
@@ -76,10 +78,10 @@ impl<H: Host> Sender<'_, H> {
             Item::Int { field, value } => match field {
                 r::INDEX => p.partition = int32(value),
                 r::ERROR_CODE => p.error = error_code(value),
-                r::BASE_OFFSET => p.base_offset = value,
-                r::LOG_APPEND_TIME_MS => p.append_time = value,
+                r::BASE_OFFSET => p.base_offset = Long::new(value),
+                r::LOG_APPEND_TIME_MS => p.append_time = Long::new(value),
                 r::LOG_START_OFFSET => p.has_start = value >= 0,
-                r::BATCH_INDEX => self.note(index, p, |bytes| {
+                r::BATCH_INDEX => self.note(index, p, &|bytes| {
                     if let Ok(place) = u32::try_from(value)
                         && !defect::on(Defect::BlameForgotten)
                     {
@@ -97,7 +99,7 @@ impl<H: Host> Sender<'_, H> {
                 _ => {}
             },
             Item::Chunk { field: r::ERROR_MESSAGE, chunk, .. } => {
-                self.note(index, p, |bytes| delivery::add_message(bytes, chunk));
+                self.note(index, p, &|bytes| delivery::add_message(bytes, chunk));
             }
             Item::Chunk { field: r::HOST, chunk, first, .. } if feature::HINTS => {
                 self.put_host(p.at, p.node, chunk, first);
@@ -108,7 +110,7 @@ impl<H: Host> Sender<'_, H> {
     }
 
     /// Writes the broker's notes on a refusal into the bytes of the batch, which is dead.
-    fn note(&mut self, index: u16, p: &Produced, write: impl FnOnce(&mut [u8])) {
+    fn note(&mut self, index: u16, p: &Produced, write: &dyn Fn(&mut [u8])) {
         let verdict = Verdict::on(p.error);
         if !feature::NOTES
             || !matches!(
@@ -157,10 +159,10 @@ impl<H: Host> Sender<'_, H> {
             && p.leader >= 0
             && let Some(slot) = self.slot_mut(slot)
         {
-            slot.hint = Some((p.leader, p.leader_epoch));
+            slot.hint = (p.leader, p.leader_epoch);
             p.hinted = true;
         }
-        let place = (p.base_offset, p.append_time);
+        let place = (p.base_offset.get(), p.append_time.get());
         self.judge(slot, at, p.error, place, p.has_start, now);
         self.tidy(slot);
     }
@@ -183,9 +185,11 @@ impl<H: Host> Sender<'_, H> {
     /// Turns to the leaders that an answer named, if we know where they are.
     fn follow_hints(&mut self) {
         for index in 0..self.slot_count() {
-            let Some((leader, epoch)) = self.slot_mut(index).and_then(|slot| slot.hint.take()) else {
+            let Some(slot) = self.slot_mut(index) else { continue };
+            let (leader, epoch) = core::mem::replace(&mut slot.hint, (NO_LEADER, -1));
+            if leader < 0 {
                 continue;
-            };
+            }
             let known = self
                 .find_link(leader)
                 .and_then(|link| self.link(link))

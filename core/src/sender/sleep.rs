@@ -107,7 +107,7 @@ impl<H: Host> Sender<'_, H> {
             return Err(SleepError::Failed);
         }
         let (id, epoch) = match self.generation.identity {
-            Identity::Known { id, epoch } => (id, epoch),
+            Identity::Known { id, epoch } => (id.get(), epoch),
             _ => (-1, 0),
         };
         let mut pen = Pen { notes, at: HEAD };

@@ -2,6 +2,7 @@
 use super::Sender;
 use super::window::Window;
 use crate::cluster::Place;
+use crate::cluster::place::NO_LEADER;
 use crate::defect::{self, Defect};
 use crate::host::{Buf, Host, Slots};
 use crate::idempotence::Sequence;
@@ -19,20 +20,27 @@ pub struct Slot<B> {
     pub(super) window: Window<B>,
     /// The slot after this one in the request that is being written to its leader.
     pub(super) next_in_request: u16,
-    /// A newer leader that the answer under way has named (KIP-951); its address comes at the answer's end.
-    pub(super) hint: Option<(i32, i32)>,
+    /// A newer leader that the answer under way has named (KIP-951), or none; its address comes at the
+    /// answer's end.
+    pub(super) hint: (i32, i32),
 }
 
 impl<B: Buf> Slot<B> {
     pub(super) const fn new(place: Place) -> Self {
-        Self { place, sequence: Sequence::new(), window: Window::new(), next_in_request: END, hint: None }
+        Self {
+            place,
+            sequence: Sequence::new(),
+            window: Window::new(),
+            next_in_request: END,
+            hint: (NO_LEADER, -1),
+        }
     }
 }
 
-/// One of 64 marks for a partition: two partitions may share one.
-pub(super) fn mark(topic: Topic, partition: i32) -> u64 {
+/// One of 32 marks for a partition: two partitions may share one.
+pub(super) fn mark(topic: Topic, partition: i32) -> u32 {
     let mixed = (u32::from(topic.0) << 16 ^ partition.cast_unsigned()).wrapping_mul(0x9e37_79b9);
-    1 << (mixed >> 26)
+    1 << (mixed >> 27)
 }
 
 impl<H: Host> Sender<'_, H> {

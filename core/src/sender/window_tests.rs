@@ -6,12 +6,16 @@ use crate::time::Millis;
 use std::boxed::Box;
 use std::vec::Vec;
 
-type Batch = &'static mut Buffer<[u8]>;
+type Batch = &'static mut Buffer;
+
+fn batch() -> Batch {
+    Box::leak(Box::new(Buffer::new(std::vec![0; 1].leak())))
+}
 
 fn window(flags: &[u16]) -> Window<Batch> {
     let mut window = Window::new();
     for (nth, flags) in (0_u32..).zip(flags) {
-        let mut batch: Batch = Box::leak(Box::new(Buffer::<[u8; 1]>::new()));
+        let mut batch = batch();
         batch.meta_mut().flags = *flags;
         batch.meta_mut().serial = nth;
         batch.meta_mut().correlation = nth.cast_signed();
@@ -29,7 +33,7 @@ fn at_most_five_batches_are_on_their_way() {
     assert!(!five.can_take(NOW, 9));
     assert!(window(&[SENT; 4]).can_take(NOW, 9));
     assert!(!window(&[SENT; 1]).can_take(NOW, 1));
-    assert!(five.push(Box::leak(Box::new(Buffer::<[u8; 1]>::new()))).is_err());
+    assert!(five.push(batch()).is_err());
 }
 
 #[test]
