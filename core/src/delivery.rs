@@ -4,7 +4,7 @@
 //! one after the other, each of which is about some of its records. What became of the earlier pieces is kept in the
 //! room that they left at the end of the batch's own buffer.
 use crate::batch::meta::flag;
-use crate::batch::{Meta, layout};
+use crate::batch::{Meta, copy, layout};
 use crate::defect::{self, Defect};
 use crate::error::{DeliveryError, Fate, Outcome};
 use crate::feature;
@@ -298,9 +298,7 @@ pub(crate) fn add_message(bytes: &mut [u8], chunk: &[u8]) {
     let from = NOTES + 8 + 4 * u32_at(bytes, NOTES) as usize + used;
     let Some(room) = bytes.get_mut(from..) else { return };
     let taken = room.len().min(chunk.len());
-    for (slot, byte) in room.iter_mut().zip(chunk) {
-        *slot = *byte;
-    }
+    copy(room, chunk);
     put_u32(bytes, NOTES + 4, u32::try_from(used + taken).unwrap_or(u32::MAX));
 }
 

@@ -7,6 +7,7 @@
 //!
 //! A token cut by the end of the input is carried over to the next; nothing else is kept, however large the
 //! frame is. After damage the link is of no use any more.
+use crate::batch::copy;
 use crate::defect::{self, Defect};
 use crate::wire::{Damage, Item, Walker};
 use crate::wire::{ErrorCode, Message};
@@ -64,18 +65,14 @@ impl Incoming {
     /// Puts what was carried at the front of `window`; answers how many bytes that is.
     pub fn restore(&mut self, window: &mut [u8]) -> usize {
         let count = usize::from(self.carried).min(window.len());
-        for (slot, byte) in window.iter_mut().zip(self.carry.iter().take(count)) {
-            *slot = *byte;
-        }
+        copy(window, self.carry.get(..count).unwrap_or_default());
         self.carried = 0;
         count
     }
 
     /// Carries what is left of the input: at most [`CARRY`] bytes. Answers whether that is so.
     pub fn carry(&mut self, rest: &[u8]) -> bool {
-        for (slot, byte) in self.carry.iter_mut().zip(rest) {
-            *slot = *byte;
-        }
+        copy(&mut self.carry, rest);
         match u8::try_from(rest.len()) {
             Ok(count) if rest.len() <= CARRY => {
                 self.carried = if defect::on(Defect::CarryLost) { 0 } else { count };

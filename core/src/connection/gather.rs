@@ -2,6 +2,7 @@
 //!
 //! Nothing is kept of a request but how far it was written. Each attempt to write generates the chain anew
 //! from the same state and skips what was taken, so a request needs no memory, and a partial write no copy.
+use crate::batch::copy;
 use crate::wire::Sink;
 
 /// Slices handed to the transport in one call.
@@ -107,9 +108,7 @@ impl<'a> Sink<'a> for Gather<'a> {
             }
             _ => false,
         };
-        for (slot, byte) in room.iter_mut().zip(bytes) {
-            *slot = *byte;
-        }
+        copy(room, bytes);
         if joined || self.add(Part::Small(from, to)) {
             self.used = end;
         }

@@ -168,7 +168,7 @@ impl<H: Host> Sender<'_, H> {
         self.announce(slot);
         let Some(place) = self.slot_mut(slot) else { return };
         let window = &mut place.window;
-        if window.in_flight() > 0 {
+        if window.is_in_flight() {
             return;
         }
         window.muted = false;
@@ -187,7 +187,8 @@ impl<H: Host> Sender<'_, H> {
     /// Everything on its way fails. What a request carries keeps its bytes until that is over.
     pub(super) fn fail_all(&mut self, error: DeliveryError) {
         for slot in 0..self.slot_count() {
-            for batch in self.slot_mut(slot).into_iter().flat_map(|place| place.window.iter_mut()) {
+            let Some(place) = self.slot_mut(slot) else { return };
+            for batch in place.window.iter_mut() {
                 let meta = batch.meta_mut();
                 // It is being sent, or waits for its answer: it may get there.
                 if meta.flags & flag::IN_FLIGHT != 0 && !defect::on(Defect::AbortForgetsMaybe) {

@@ -168,7 +168,7 @@ impl<H: Host> Sender<'_, H> {
         let window = &partition.window;
         if self.is_idempotent()
             && !partition.sequence.may_pipeline(&self.generation)
-            && window.in_flight() > 0
+            && window.is_in_flight()
             && !defect::on(Defect::PipelinedUnproven)
         {
             return Can::Nothing;

@@ -23,8 +23,8 @@ impl<H: Host> Sender<'_, H> {
                 return Some((index, Loss::Setup));
             }
             let request = link.in_flight.front()?;
-            let due = request.sent_at.plus(self.config.request_timeout_ms());
-            let over = due.reached(now) && !defect::on(Defect::RequestNeverTimesOut);
+            let over = request.sent_at.plus(self.config.request_timeout_ms()).reached(now)
+                && !defect::on(Defect::RequestNeverTimesOut);
             over.then_some((index, Loss::Timeout))
         })
     }

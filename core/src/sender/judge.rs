@@ -33,7 +33,7 @@ impl<H: Host> Sender<'_, H> {
         let idempotent = self.is_idempotent();
         let Some(partition) = self.slots.at_mut(slot) else { return };
         let gap = partition.window.gap;
-        let oldest = partition.window.iter().position(|b| b.meta().flags & flag::ACKED == 0) == Some(at);
+        let oldest = partition.window.first_with(0, flag::ACKED, 0) == Some(at);
         let between = partition.window.in_doubt_before(at);
         let in_turn = !partition.window.is_acked_behind(at);
         let Some(batch) = partition.window.get_mut(at) else { return };
@@ -90,8 +90,7 @@ impl<H: Host> Sender<'_, H> {
                 }
                 partition.window.hurried = false;
                 // It follows on, so what failed before it is in the log, whatever we were told.
-                let failed_later =
-                    partition.window.iter().skip(at + 1).any(|b| b.meta().flags & flag::FAILED != 0);
+                let failed_later = partition.window.first_with(at + 1, flag::FAILED, flag::FAILED).is_some();
                 if gap && !failed_later && (whole || !over) {
                     partition.window.gap = false;
                 }

@@ -205,7 +205,7 @@ impl<H: Host> Sender<'_, H> {
         if anew && !defect::on(Defect::NewLifeNotNoticed) {
             for slot in self.slots.as_mut_slice().iter_mut().filter(|slot| slot.place.topic == topic.0) {
                 slot.place.forget_leader();
-                slot.sequence.doubt(slot.window.in_flight() > 0);
+                slot.sequence.doubt(slot.window.is_in_flight());
             }
             self.break_links_naming(topic);
         }
@@ -215,7 +215,7 @@ impl<H: Host> Sender<'_, H> {
     /// topic was deleted, and made anew with epochs that begin again.
     pub(super) fn doubt_topic(&mut self, slot: u16) {
         let Some(partition) = self.slots.at_mut(slot) else { return };
-        partition.sequence.suspect(partition.window.in_flight() > 0);
+        partition.sequence.suspect(partition.window.is_in_flight());
         if self.topics.known(Topic(partition.place.topic)).is_some_and(|known| !known.has_id()) {
             partition.place.leader_epoch = -1;
         }

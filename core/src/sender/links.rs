@@ -189,7 +189,10 @@ impl<H: Host> Sender<'_, H> {
     /// The link that ranks highest, from `start` on; of equals the first.
     fn highest(&self, start: u16, rank: &dyn Fn(&LinkSlot<H>) -> Option<u32>) -> Option<u16> {
         let (mut highest, mut at) = (None, None);
-        for index in (start..self.link_count()).chain(0..start) {
+        let count = self.link_count();
+        for nth in 0..count {
+            let index = start.wrapping_add(nth);
+            let index = if index < count { index } else { index.wrapping_sub(count) };
             let rank = self.link(index).and_then(rank);
             // Nothing ranks below everything.
             if rank > highest {

@@ -29,6 +29,11 @@ use crate::time::Millis;
 /// Batches of one partition on their way at a time: what a broker remembers of an idempotent producer.
 pub(super) const WINDOW: usize = crate::config::MAX_IN_FLIGHT as usize;
 
+/// What a batch that waits to be sent, or to be sent again, has nothing of.
+const TAKEN: u16 = flag::IN_FLIGHT | flag::ACKED | flag::FAILED;
+/// Of these, what only sending again can tell about has but `MAYBE`.
+const DOUBT: u16 = TAKEN | flag::MAYBE | flag::DENIED;
+
 /// The batches of one partition on their way.
 #[derive(Debug)]
 pub(super) struct Window<B> {
@@ -80,12 +85,13 @@ impl<B: Buf> Window<B> {
 
     /// The batches, oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &B> {
-        self.batches.iter().take(self.len()).flatten()
+        // Behind the last there is none. Not `take` and `flatten`: fifty bytes of a device at each of many places.
+        self.batches.iter().filter_map(Option::as_ref)
     }
 
     /// The batches, oldest first, to change them.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut B> {
-        self.batches.iter_mut().take(usize::from(self.len)).flatten()
+        self.batches.iter_mut().filter_map(Option::as_mut)
     }
 
     /// The batch at `index`, to look at it.
@@ -106,9 +112,15 @@ impl<B: Buf> Window<B> {
         })
     }
 
+    /// The first batch, from `from` on, that has of these flags these and no others.
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // many ask
+    pub(super) fn first_with(&self, from: usize, of: u16, these: u16) -> Option<usize> {
+        (from..WINDOW).find(|at| self.get(*at).is_some_and(|batch| batch.meta().flags & of == these))
+    }
+
     /// Whether any is in a request.
-    pub(super) fn in_flight(&self) -> usize {
-        self.iter().filter(|batch| batch.meta().flags & flag::IN_FLIGHT != 0).count()
+    pub(super) fn is_in_flight(&self) -> bool {
+        self.first_with(0, flag::IN_FLIGHT, flag::IN_FLIGHT).is_some()
     }
 
     /// Whether all that are in flight are on this link.
@@ -136,7 +148,7 @@ impl<B: Buf> Window<B> {
     pub(super) fn next_to_resend(&self, now: Millis) -> Option<usize> {
         let blocked = self.muted || self.retry_at.is_some_and(|at| !at.reached(now));
         // With a gap, one at a time: its answer decides about the others.
-        if blocked || (self.gap && self.in_flight() > 0) {
+        if blocked || (self.gap && self.is_in_flight()) {
             return None;
         }
         // What comes behind a batch in pieces follows on its last one.
@@ -154,9 +166,7 @@ impl<B: Buf> Window<B> {
 
     /// Whether only sending it again can tell if the batch at `index` was written.
     fn is_in_doubt(&self, index: usize) -> bool {
-        const BITS: u16 = flag::IN_FLIGHT | flag::ACKED | flag::FAILED | flag::MAYBE | flag::DENIED;
-        let batch = self.get(index);
-        batch.is_some_and(|batch| batch.meta().flags & BITS == flag::MAYBE)
+        self.get(index).is_some_and(|batch| batch.meta().flags & DOUBT == flag::MAYBE)
     }
 
     /// The batch at `index` is in the log, and so is what lies before it and may have been written.
@@ -177,7 +187,7 @@ impl<B: Buf> Window<B> {
 
     /// Whether a batch behind `index` was acknowledged.
     pub(super) fn is_acked_behind(&self, index: usize) -> bool {
-        self.iter().skip(index + 1).any(|batch| batch.meta().flags & flag::ACKED != 0)
+        self.first_with(index + 1, flag::ACKED, flag::ACKED).is_some()
     }
 
     /// Whether a batch goes in pieces: nothing new is sent before all of it is over.
@@ -188,17 +198,15 @@ impl<B: Buf> Window<B> {
 
     /// Whether the batch at `index` is neither resolved nor in flight.
     pub(super) fn is_unsent(&self, index: usize) -> bool {
-        const BITS: u16 = flag::IN_FLIGHT | flag::ACKED | flag::FAILED;
-        self.get(index).is_some_and(|batch| batch.meta().flags & BITS == 0)
+        self.get(index).is_some_and(|batch| batch.meta().flags & TAKEN == 0)
     }
 
     /// The oldest batch that is neither resolved nor in flight.
     pub(super) fn first_unsent(&self) -> Option<usize> {
-        let mut all = 0..self.len();
         if defect::on(Defect::RewoundToTheYoungest) {
-            return all.rev().find(|at| self.is_unsent(*at));
+            return (0..self.len()).rev().find(|at| self.is_unsent(*at));
         }
-        all.find(|at| self.is_unsent(*at))
+        self.first_with(0, TAKEN, 0)
     }
 
     /// Whether a new batch may be added and sent, with at most `limit` in flight.
@@ -230,13 +238,13 @@ impl<B: Buf> Window<B> {
 
     /// What to do about a gap.
     pub(super) fn close_gap(&self) -> GapStep {
-        if !self.gap || self.in_flight() > 0 {
+        if !self.gap || self.is_in_flight() {
             return GapStep::Nothing;
         }
         let oldest = self.first_unsent().and_then(|index| self.get(index));
         // What is behind a batch that cannot have been written cannot have been either.
         let maybe = oldest.is_some_and(|batch| batch.meta().flags & flag::MAYBE != 0);
-        let in_doubt = (0..self.len()).any(|index| self.is_in_doubt(index));
+        let in_doubt = self.first_with(0, DOUBT, flag::MAYBE).is_some();
         if maybe && in_doubt && !defect::on(Defect::MaybeWrittenRestamped) {
             GapStep::Probe
         } else {
