@@ -39,7 +39,13 @@ test("an option that is wrong is named, with the nearest known one", async () =>
     [{ lingerMs: -1 }, /`lingerMs` must be an integer from 0, not -1/],
     [{ lingerMs: "5" }, /`lingerMs` must be/],
     [{ acks: 2 }, /`acks` must be "all", -1, 0 or 1/],
-    [{ acks: 0, enableIdempotence: true }, /acks/],
+    [{ acks: 0, enableIdempotence: true }, /acks must be all, because of `enableIdempotence`/],
+    [{ maxInFlight: 9 }, /`maxInFlight` must be 1 to 5/],
+    [{ deliveryTimeoutMs: 1 }, /`deliveryTimeoutMs` must be at least `lingerMs` \+ `requestTimeoutMs`/],
+    [{ batchSize: 2 ** 40 }, /`batchSize` must be at most 1073741824, not 1099511627776/],
+    [{ retries: 2 ** 35 }, /`retries` must be at most 2147483647, not 34359738368/],
+    [{ clientId: "\ud800" }, /`clientId` must be a string without lone surrogates/],
+    [{ bootstrap: "\ud800:9092" }, /must be HOST:PORT/],
     [{ bridge: undefined }, /`bridge` is missing/],
     [{ bridge: "http://x" }, /must begin with ws:\/\//],
     [{ bridge: "nonsense" }, /is no URL/],
@@ -64,6 +70,9 @@ test("a record that cannot be sent as it is, is refused and never changed", asyn
   const producer = await KafkaProducer.connect({ ...GOOD, maxBlockMs: 50 });
   const gone = new Uint8Array(8);
   structuredClone(gone.buffer, { transfer: [gone.buffer] });
+  const shrunk = new ArrayBuffer(8, { maxByteLength: 8 });
+  const [beyond, view] = [new Uint16Array(shrunk, 4, 2), new DataView(shrunk, 4, 4)];
+  shrunk.resize(2);
   const cases = [
     [["t"], /needs a value/],
     [["t", 5], /value must be a string, Uint8Array, ArrayBuffer or null, not number/],
@@ -72,6 +81,8 @@ test("a record that cannot be sent as it is, is refused and never changed", asyn
     [["t", "\udc00"], /lone surrogate/],
     [["t", gone], /transferred away/],
     [["t", gone.buffer], /transferred away/],
+    [["t", beyond], /value is a buffer .* or lies beyond the end of one/],
+    [["t", view], /beyond the end/],
     [["t", "x", { key: gone }], /key is a buffer that was transferred away/],
     [["t", "x", { key: "\ud800" }], /key has a lone surrogate/],
     [["t", "x", { headers: [["\udfff", "v"]] }], /name has a lone surrogate/],
@@ -96,7 +107,14 @@ test("a record that cannot be sent as it is, is refused and never changed", asyn
     [["a b", "x"], /letters, digits/],
     [["t".repeat(250), "x"], /249/],
   ];
-  for (const [call, message] of cases) assert.match((await error(producer.send(...call))).message, message);
+  for (const [call, message] of cases) {
+    const found = await error(producer.send(...call));
+    assert.match(found.message, message);
+    assert.match(found.code, /^INVALID_(RECORD|TOPIC_EXCEPTION)$/);
+  }
+  for (const empty of ["", new Uint8Array(0), new DataView(new ArrayBuffer(0)), new ArrayBuffer(0)]) {
+    assert.equal((await error(producer.send("t", empty))).code, "NO_METADATA", "what is empty by itself is a value");
+  }
   const late = await error(producer.send("t", "x"));
   assert.deepEqual([late.code, late.retriable], ["NO_METADATA", true]);
   const open = producer.send("t", "x");
@@ -181,7 +199,11 @@ test("times that a timer cannot count are as long as it can", { timeout: 60_000 
   const producer = await KafkaProducer.connect({ ...GOOD, ...options });
   const sent = producer.send(kafka.topic, "x", { headers: new Map([["a", "b"]]) });
   for (const timeoutMs of [-1, NaN, "5", null]) assert.equal((await error(producer.close({ timeoutMs }))).code, "INVALID_OPTION");
+  for (const options of [null, 5]) assert.match((await error(producer.close(options))).message, /must be an object/);
+  assert.match((await error(producer.close({ timeout: 3 }))).message, /unknown option `timeout`; did you mean `timeoutMs`\?/);
   await producer.close({ timeoutMs: Infinity });
+  const { records, batches, requests, acknowledged, waiting } = producer.metrics();
+  assert.deepEqual([records, batches, requests, acknowledged, waiting], [1, 1, 1, 1, 0], "the last ones");
   assert.equal((await sent).topic, kafka.topic, "it was waited for");
   assert.equal((await log(kafka))[0].headers, "a=b");
   assert.deepEqual(said, []);

@@ -21,10 +21,13 @@ test("the package holds what a page needs and nothing else", async () => {
   ]);
 });
 
-test("the types fit an example that uses all of them", { timeout: 60_000 }, async () => {
-  const tsc = join(here, "node_modules/typescript/bin/tsc");
-  await run(process.execPath, [tsc, "--project", join(here, "types")]).catch(({ stdout }) => assert.fail(stdout));
-});
+const tsc = (project) =>
+  run(process.execPath, [join(here, "node_modules/typescript/bin/tsc"), "--project", join(here, "types", project)])
+    .catch(({ stdout }) => assert.fail(stdout));
+
+test("the types fit an example that uses all of them", { timeout: 60_000 }, () => tsc("tsconfig.json"));
+
+test("the types do without those of a page, as in a Node project", { timeout: 60_000 }, () => tsc("node.json"));
 
 /** The names in a part of a file, in alphabetical order. */
 async function names(path, from, to, name) {

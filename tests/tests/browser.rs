@@ -32,6 +32,11 @@ fn the_same_package_in_node() {
 }
 
 #[test]
+fn records_of_the_package_that_wait() {
+    node("waiting.test.mjs");
+}
+
+#[test]
 fn the_same_package_through_wss() {
     node("wss.test.mjs");
 }

@@ -31,9 +31,20 @@ export function failure(code, message, outcome = "not-written") {
   return new KurierError(code, message, { outcome, retriable: RETRIABLE.has(code) });
 }
 
-/** The core throws `CODE: sentence`. */
-export function thrown(error) {
+/** What Kafka's codes do not say: what of it is whose, and what to do. */
+export function advice(code, topic) {
+  if (code === "TOPIC_AUTHORIZATION_FAILED") {
+    return `topic ${topic} is not allowed: the bridge needs it as --allow-topic, a cluster with ACLs one that allows to write to it`;
+  }
+  if (code === "UNKNOWN_TOPIC_OR_PARTITION") {
+    return `the cluster has no topic ${topic}: create it, or see whether the name is right`;
+  }
+  return undefined;
+}
+
+/** The core throws `CODE: sentence`; what a caller's own object throws is of no code. */
+export function thrown(error, topic) {
   const text = String(error?.message ?? error);
-  const [, code, message] = /^([A-Z][A-Z_0-9]+): ([^]*)$/.exec(text) ?? [null, "INVALID_OPTION", text];
-  return failure(code, message);
+  const [, code, message] = /^([A-Z][A-Z_0-9]+): ([^]*)$/.exec(text) ?? [null, "INVALID_RECORD", text];
+  return failure(code, advice(code, topic) ?? message);
 }

@@ -13,55 +13,61 @@ export interface ConnectOptions {
   /** Brokers to start from, `HOST:PORT`, as the bridge knows them. */
   bootstrap: string | readonly string[];
   /** What the bridge wants to be shown, if it does. */
-  token?: string;
+  token?: string | undefined;
   /** `client.id`. Default `kurier`. */
-  clientId?: string;
-  /** How long a record waits for metadata or memory, in ms. Default 60000. */
-  maxBlockMs?: number;
-  /** Where the WebAssembly module is, if not beside this one; or its bytes, or the module. */
-  wasm?: string | URL | Request | Response | BufferSource | WebAssembly.Module;
+  clientId?: string | undefined;
+  /** How long a record waits for metadata or memory, in ms. Default 60000. One whose topic and partition are known does not. */
+  maxBlockMs?: number | undefined;
+  /**
+   * Where the WebAssembly module is, if not beside this one: its URL, a `Request` or `Response` of it, its bytes, or the
+   * `WebAssembly.Module`.
+   */
+  wasm?: string | URL | ArrayBuffer | ArrayBufferView | object | undefined;
   /** The class of WebSockets, where there is none: the one of package `ws` in Node before 22. */
-  WebSocket?: new (url: string, protocols?: string[]) => unknown;
+  WebSocket?: (new (url: string, protocols?: string[]) => unknown) | undefined;
   /** Which acknowledgement completes a record. Default "all". */
-  acks?: "all" | -1 | 0 | 1;
+  acks?: "all" | -1 | 0 | 1 | undefined;
   /** How long a batch waits to fill, in ms. Default 5. */
-  lingerMs?: number;
-  /** Bytes of a batch. Default 16384. */
-  batchSize?: number;
-  /** Bytes of all batches, at most 1 GiB. Default 33554432. */
-  bufferMemory?: number;
-  /** Bytes of a request, and of a record. Default 1048576. */
-  maxRequestSize?: number;
+  lingerMs?: number | undefined;
+  /** Bytes of a batch, at most 1 GiB. Default 16384. */
+  batchSize?: number | undefined;
+  /**
+   * Bytes of all batches, at most 1 GiB. Default 33554432. Records that wait for metadata or memory take as many at most
+   * besides; what is sent beyond that is rejected at once with `BUFFER_EXHAUSTED`. See `ready`.
+   */
+  bufferMemory?: number | undefined;
+  /** Bytes of a request, and of a record, at most 1 GiB. Default 1048576. */
+  maxRequestSize?: number | undefined;
   /** Requests under way on one connection. Default 5. */
-  maxInFlight?: number;
+  maxInFlight?: number | undefined;
   /** A retry is never a second record. Default true. */
-  enableIdempotence?: boolean;
+  enableIdempotence?: boolean | undefined;
   /** Attempts after the first. By default `deliveryTimeoutMs` ends them. */
-  retries?: number;
+  retries?: number | undefined;
   /** An unanswered request closes its connection after so long, in ms. Default 30000. */
-  requestTimeoutMs?: number;
+  requestTimeoutMs?: number | undefined;
   /** From accepting a record to its outcome, retries included, in ms. Default 120000. */
-  deliveryTimeoutMs?: number;
+  deliveryTimeoutMs?: number | undefined;
   /** In ms. Default 100. */
-  retryBackoffMs?: number;
+  retryBackoffMs?: number | undefined;
   /** In ms. Default 1000. */
-  retryBackoffMaxMs?: number;
+  retryBackoffMaxMs?: number | undefined;
   /** In ms. Default 50. */
-  reconnectBackoffMs?: number;
+  reconnectBackoffMs?: number | undefined;
   /** In ms. Default 1000. */
-  reconnectBackoffMaxMs?: number;
+  reconnectBackoffMaxMs?: number | undefined;
   /** In ms. Default 300000. */
-  metadataMaxAgeMs?: number;
+  metadataMaxAgeMs?: number | undefined;
 }
 
 export interface SendOptions {
   /** Records of one key keep their order. */
-  key?: Bytes;
+  key?: Bytes | undefined;
   /** The partition, if not the partitioner's choice. */
-  partition?: number;
-  headers?: Headers;
+  partition?: number | undefined;
+  headers?: Headers | undefined;
   /** Default now. */
-  timestamp?: Date | number;
+  timestamp?: Date | number | undefined;
 }
 
 export interface RecordMetadata {
@@ -121,35 +127,48 @@ export interface Metrics {
   waiting: number;
 }
 
+/** As browsers and Node have it. */
+export interface ListenerOptions {
+  capture?: boolean;
+  once?: boolean;
+  passive?: boolean;
+  signal?: AbortSignal;
+}
+
+/**
+ * It holds connections and memory until it is closed: one that is only forgotten keeps them until the page is gone, and goes on
+ * sending what it was given. Call `close`.
+ */
 export declare class KafkaProducer extends EventTarget {
   private constructor();
   /** Rejects with a `KurierError` that names the option that is wrong. */
   static connect(options: ConnectOptions): Promise<KafkaProducer>;
-  /** Resolves when the broker has acknowledged the record; rejects with a `KurierError`. */
+  /**
+   * Resolves when the broker has acknowledged the record; rejects with a `KurierError`. What is wrong with a record itself is
+   * `INVALID_RECORD`, `INVALID_PARTITION` or `RECORD_TOO_LARGE`.
+   */
   send(topic: string, value: Bytes, options?: SendOptions): Promise<RecordMetadata>;
+  /**
+   * Resolves when there is room for more: at once, unless records wait for metadata or memory and take half of what they may.
+   * With `await producer.ready()` before each `send` a loop has a bounded memory. Never rejects.
+   */
+  ready(): Promise<void>;
   /** Resolves when everything sent so far has its outcome. Never rejects. */
   flush(): Promise<void>;
-  /** Waits for what is under way, `timeoutMs` (default 30000) at most, and closes. Rejects only where `timeoutMs` is no such number. */
-  close(options?: { timeoutMs?: number }): Promise<void>;
+  /** Waits for what is under way, `timeoutMs` (default 30000) at most, and closes. Rejects only where its options are wrong. */
+  close(options?: { timeoutMs?: number | undefined }): Promise<void>;
+  /** Counters since the start; after `close` the last ones. */
   metrics(): Metrics;
-  addEventListener(
-    type: "state",
-    listener: (event: StateEvent) => void,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
+  addEventListener(type: "state", listener: (event: StateEvent) => void, options?: boolean | ListenerOptions): void;
   addEventListener(
     type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | AddEventListenerOptions,
+    listener: ((event: Event) => void) | { handleEvent(event: Event): void } | null,
+    options?: boolean | ListenerOptions,
   ): void;
-  removeEventListener(
-    type: "state",
-    listener: (event: StateEvent) => void,
-    options?: boolean | EventListenerOptions,
-  ): void;
+  removeEventListener(type: "state", listener: (event: StateEvent) => void, options?: boolean | ListenerOptions): void;
   removeEventListener(
     type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | EventListenerOptions,
+    listener: ((event: Event) => void) | { handleEvent(event: Event): void } | null,
+    options?: boolean | ListenerOptions,
   ): void;
 }

@@ -1,6 +1,6 @@
 // A Kafka producer for pages, workers and Node: the core in WebAssembly, driven by socket events and one timer.
-import { KurierError, failure, misuse, thrown } from "./errors.js";
-import { check, invalid } from "./options.js";
+import { KurierError, advice, failure, misuse, thrown } from "./errors.js";
+import { check, invalid, only, refused } from "./options.js";
 import { Page } from "./page.js";
 import { record } from "./record.js";
 import init, { Core } from "../generated/kurier_wasm.js";
@@ -14,6 +14,11 @@ const BLOCKED_MS = 10;
 /** A timer of more ms goes off at once. */
 const LONGEST_MS = 0x7fffffff;
 const NOT_READY = -1;
+const NO_PARTITION = -3;
+/** Records that wait and are looked at in one go: a page has other things to do, too. */
+const TURNS = 1000;
+/** Bytes that a record which waits costs beside its own. */
+const RECORD = 256;
 const METRICS = [
   "records", "batches", "requests", "bytes", "retries", "errors", "connectionsOpened", "connectionsClosed",
   "metadataUpdates", "requestsInFlight",
@@ -43,6 +48,9 @@ async function loaded(wasm) {
   return init({ module_or_path: source });
 }
 
+/** The line of a record for a partition that its topic does not have, as far as is known: others are not to wait for it. */
+const aside = ({ handle, partition }) => `${handle}/${partition}`;
+
 class StateEvent extends Event {
   constructor(detail) {
     super("state");
@@ -55,9 +63,21 @@ export class KafkaProducer extends EventTarget {
   #page;
   #maxBlockMs;
   #maxRequestSize;
+  #bufferMemory;
   #topics = new Map();
-  /** Records that wait for metadata or memory, by topic, in order. */
+  /** Records that wait, in order: for metadata or memory by topic, for a partition that may yet be there by themselves. */
   #waiting = new Map();
+  /** How many have ever waited. */
+  #numbers = 0;
+  /** How many do, and their bytes. */
+  #held = 0;
+  #heldBytes = 0;
+  /** The error of records for which there is no room. */
+  #full;
+  /** Calls of `ready` that wait. */
+  #blocked = [];
+  /** Counters of a core that is no more. */
+  #counters = [];
   #flushes = [];
   #timer;
   #isQueued = false;
@@ -65,8 +85,6 @@ export class KafkaProducer extends EventTarget {
   /** The page refuses us for good. */
   #refusal;
   #closed;
-  #acknowledged = 0;
-  #failed = 0;
   #hide = () => this.#hidden();
 
   /** Loads the module and checks the options. Connections are opened when they are first needed. */
@@ -78,14 +96,15 @@ export class KafkaProducer extends EventTarget {
 
   constructor(checked) {
     super();
-    if (!(checked?.numbers instanceof Float64Array)) throw misuse("use `await KafkaProducer.connect(options)`");
+    if (!(checked?.numbers instanceof Float64Array)) throw invalid("use `await KafkaProducer.connect(options)`");
     this.#maxBlockMs = checked.maxBlockMs;
     this.#maxRequestSize = checked.maxRequestSize;
+    this.#bufferMemory = checked.bufferMemory;
     this.#page = new Page(checked, () => this.#schedule(), (news) => this.#news(news));
     try {
       this.#core = new Core(this.#page, checked.servers, checked.clientId, checked.numbers);
     } catch (error) {
-      throw thrown(error);
+      throw refused(error);
     }
     globalThis.document?.addEventListener("visibilitychange", this.#hide);
     globalThis.addEventListener?.("pagehide", this.#hide);
@@ -100,35 +119,69 @@ export class KafkaProducer extends EventTarget {
   }
 
   #accept(topic, value, options, resolve, reject) {
-    const entry = {
-      topic,
-      resolve: (metadata) => {
-        this.#acknowledged++;
-        resolve(metadata);
-      },
-      reject: (error) => {
-        this.#failed++;
-        reject(error);
-      },
-    };
+    const entry = { topic, resolve, reject };
     try {
       if (this.#isClosing) throw this.#refusal ?? failure("PRODUCER_CLOSED", "the producer is closed");
       Object.assign(entry, record(value, options, this.#maxRequestSize));
       entry.handle = this.#handle(topic);
-      const line = this.#waiting.get(entry.handle);
       // Behind those that wait, so that the order stays.
-      if (line !== undefined || !this.#append(entry)) {
-        entry.deadline = performance.now() + this.#maxBlockMs;
-        // What is the caller's may be something else by then.
-        entry.value = entry.value?.slice();
-        entry.key = entry.key?.slice();
-        if (line !== undefined) line.push(entry);
-        else this.#waiting.set(entry.handle, [entry]);
+      let line = [aside(entry), entry.handle].find((key) => this.#waiting.has(key));
+      if (line === undefined) {
+        const what = this.#append(entry);
+        if (what < 0) line = what === NO_PARTITION ? aside(entry) : entry.handle;
       }
+      if (line !== undefined) this.#hold(entry, line, value, options.key);
       this.#schedule();
     } catch (error) {
-      entry.reject(error instanceof KurierError ? error : thrown(error));
+      this.#page.reject(entry, error instanceof KurierError ? error : thrown(error, topic));
     }
+  }
+
+  /** Has a record wait, in line behind others. */
+  #hold(entry, line, value, key) {
+    entry.size = RECORD + (entry.value?.length ?? 0) + (entry.key?.length ?? 0) + entry.headers.length;
+    if (this.#heldBytes + entry.size > this.#bufferMemory) {
+      // One for all: they may be many, each with a stack of its own.
+      throw (this.#full ??= failure("BUFFER_EXHAUSTED", `${this.#held} records wait, which is all that \`bufferMemory\` allows: \`await producer.ready()\` before sending more${this.#trouble}`));
+    }
+    entry.deadline = performance.now() + this.#maxBlockMs;
+    entry.updates = this.#core.updates;
+    // What is the caller's may be something else by then.
+    if (typeof value !== "string") entry.value = entry.value?.slice();
+    if (typeof key !== "string") entry.key = entry.key?.slice();
+    entry.number = this.#numbers++;
+    this.#enqueue(line, entry);
+    this.#held++;
+    this.#heldBytes += entry.size;
+  }
+
+  #enqueue(key, entry) {
+    const line = this.#waiting.get(key);
+    if (line !== undefined) line.push(entry);
+    else this.#waiting.set(key, [entry]);
+  }
+
+  /** A record waits no more. */
+  #leave(entry) {
+    this.#held--;
+    this.#full = undefined;
+    this.#heldBytes -= entry.size;
+    entry.left?.forEach((resolve) => resolve());
+    if (this.#hasRoom) this.#blocked.splice(0).forEach((resolve) => resolve());
+  }
+
+  get #hasRoom() {
+    return this.#heldBytes <= this.#bufferMemory / 2;
+  }
+
+  /** Why the last link ended, behind a sentence. */
+  get #trouble() {
+    return this.#page.why && ` (${this.#page.why})`;
+  }
+
+  /** Resolves when there is room for more records: at once, unless many wait for metadata or memory. */
+  async ready() {
+    if (!this.#hasRoom && this.#core !== undefined) await new Promise((resolve) => this.#blocked.push(resolve));
   }
 
   #handle(topic) {
@@ -146,43 +199,58 @@ export class KafkaProducer extends EventTarget {
     return handle;
   }
 
-  /** Hands a record to the core. False: it must wait. */
+  /** Hands a record to the core. Below 0: it must wait, and for what. */
   #append(entry) {
     const { handle, value, key, headers, partition, timestamp } = entry;
     const serial = this.#core.send(handle, value, key, headers, partition, timestamp, performance.now());
-    if (serial < 0) {
-      entry.isForMetadata = serial === NOT_READY;
-      return false;
+    if (serial >= 0) this.#page.expect(serial, this.#core.index, entry);
+    return serial;
+  }
+
+  /** Why a record has waited in vain. */
+  #vain({ topic, handle, partition, updates }, what) {
+    if (what === NO_PARTITION) {
+      return failure("INVALID_PARTITION", `topic ${topic} has no partition ${partition}: it has 0 to ${this.#core.partitions(handle) - 1}`);
     }
-    this.#page.expect(serial, this.#core.index, entry);
-    return true;
+    const waited = `${this.#maxBlockMs} ms${this.#trouble}`;
+    if (what !== NOT_READY) return failure("BUFFER_EXHAUSTED", `\`bufferMemory\` was full for ${waited}`);
+    // One answer may be to a question from before.
+    const code = this.#core.updates > updates + 1 && this.#core.partitions(handle) === 0 ? "UNKNOWN_TOPIC_OR_PARTITION" : "NO_METADATA";
+    return failure(code, advice(code, topic) ?? `nothing is known of topic ${topic} after ${waited}`);
   }
 
   /** Tries again what waits; gives up what has waited too long. Answers in how many ms the next one has. */
   #retry(now) {
     let soonest = Infinity;
-    for (const [handle, line] of this.#waiting) {
-      let taken = 0;
-      for (const entry of line) {
+    let turns = TURNS;
+    for (const [key, line] of this.#waiting) {
+      let stuck = 0;
+      let at = 0;
+      for (; at < line.length && turns > 0; at++, turns--) {
+        const entry = line[at];
         try {
-          if (!this.#append(entry)) {
-            if (entry.deadline > now) break;
-            const trouble = this.#page.why && ` (${this.#page.why})`;
-            throw entry.isForMetadata
-              ? failure("NO_METADATA", `nothing is known of topic ${entry.topic} after ${this.#maxBlockMs} ms${trouble}`)
-              : failure("BUFFER_EXHAUSTED", `bufferMemory was full for ${this.#maxBlockMs} ms${trouble}`);
+          // Behind one that is stuck are only those that have waited too long, too.
+          const what = stuck || this.#append(entry);
+          if (what === NO_PARTITION && key === entry.handle) {
+            this.#enqueue(aside(entry), entry);
+            continue;
+          }
+          if (what < 0) {
+            stuck = what;
+            if (entry.deadline > now && (what !== NO_PARTITION || entry.updates === this.#core.updates)) {
+              soonest = Math.min(soonest, entry.deadline - now);
+              break;
+            }
+            throw this.#vain(entry, what);
           }
         } catch (error) {
-          entry.reject(error instanceof KurierError ? error : thrown(error));
+          this.#page.reject(entry, error instanceof KurierError ? error : thrown(error, entry.topic));
         }
-        entry.left?.forEach((resolve) => resolve());
-        taken++;
+        this.#leave(entry);
       }
-      if (taken === line.length) this.#waiting.delete(handle);
-      else {
-        line.splice(0, taken);
-        soonest = Math.min(soonest, line[0].deadline - now);
-      }
+      line.splice(0, at);
+      if (line.length === 0) this.#waiting.delete(key);
+      if (turns === 0) return 0;
     }
     return soonest;
   }
@@ -252,8 +320,13 @@ export class KafkaProducer extends EventTarget {
   }
 
   /** Resolves when what waits now has been handed to the core, or has failed. */
-  #handed() {
-    return Promise.all([...this.#waiting.values()].map((line) => new Promise((resolve) => (line.at(-1).left ??= []).push(resolve))));
+  async #handed() {
+    const mark = this.#numbers;
+    for (;;) {
+      const last = [...this.#waiting.values()].map((line) => line.findLast(({ number }) => number < mark)).filter(Boolean);
+      if (last.length === 0) return;
+      await Promise.all(last.map((entry) => new Promise((resolve) => (entry.left ??= []).push(resolve))));
+    }
   }
 
   /** Resolves when everything sent so far has its outcome. */
@@ -269,7 +342,10 @@ export class KafkaProducer extends EventTarget {
   }
 
   /** Takes no further records, waits for those that are under way, and closes the connections. */
-  async close({ timeoutMs = 30_000 } = {}) {
+  async close(options = {}) {
+    if (typeof options !== "object" || options === null) throw invalid("the options of `close` must be an object");
+    only(["timeoutMs"], options);
+    const { timeoutMs = 30_000 } = options;
     if (typeof timeoutMs !== "number" || !(timeoutMs >= 0)) throw invalid("`timeoutMs` must be a number of ms");
     this.#closed ??= this.#end(timeoutMs);
     return this.#closed;
@@ -288,6 +364,7 @@ export class KafkaProducer extends EventTarget {
   #quit(error) {
     this.#abort(error);
     const core = this.#core;
+    this.#counters = core?.metrics() ?? this.#counters;
     this.#core = undefined;
     core?.free();
     this.#gone();
@@ -296,7 +373,10 @@ export class KafkaProducer extends EventTarget {
   /** Ends every record that has no outcome yet. */
   #abort(error) {
     this.#isClosing = true;
-    for (const line of this.#waiting.values()) line.forEach((entry) => (entry.reject(error), entry.left?.forEach((resolve) => resolve())));
+    for (const entry of [...this.#waiting.values()].flat()) {
+      this.#page.reject(entry, error);
+      this.#leave(entry);
+    }
     this.#waiting.clear();
     if (this.#core === undefined) return;
     this.#core.abort();
@@ -322,13 +402,12 @@ export class KafkaProducer extends EventTarget {
 
   /** Counters since the start. */
   metrics() {
-    const numbers = this.#core?.metrics() ?? [];
-    const waiting = [...this.#waiting.values()].reduce((sum, line) => sum + line.length, 0);
+    const numbers = this.#core?.metrics() ?? this.#counters;
     return {
       ...Object.fromEntries(METRICS.map((name, at) => [name, numbers[at] ?? 0])),
-      acknowledged: this.#acknowledged,
-      failed: this.#failed,
-      waiting,
+      acknowledged: this.#page.acknowledged,
+      failed: this.#page.failures,
+      waiting: this.#held,
     };
   }
 }

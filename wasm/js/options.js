@@ -1,5 +1,6 @@
 // The options of `KafkaProducer.connect`, checked before anything is opened.
 import { KurierError } from "./errors.js";
+import { LONE } from "./record.js";
 
 // Their order is that of `Number` in src/settings.rs. The seed follows behind.
 const NUMBERS = [
@@ -11,6 +12,8 @@ const OTHERS = ["bridge", "bootstrap", "token", "clientId", "maxBlockMs", "wasm"
 const KNOWN = [...OTHERS, ...NUMBERS];
 /** A module has 4 GB at most, and must find a record's place in it. */
 const MOST_MEMORY = 2 ** 30;
+/** Kafka's names that are not ours with dots. */
+const SHORT = { "max.in.flight.requests.per.connection": "maxInFlight" };
 const TOKEN = /^[A-Za-z0-9!#$%&'*+\-.^_`|~]+$/;
 
 export function invalid(message) {
@@ -30,11 +33,20 @@ function distance(a, b) {
   return row[b.length];
 }
 
-function unknown(name) {
+/** Throws where an object has another option than these, with the nearest of them. */
+export function only(names, options) {
+  const name = Object.keys(options).find((name) => !names.includes(name));
+  if (name === undefined) return;
   const plain = name.toLowerCase().replace(/[^a-z]/g, "");
-  const near = KNOWN.map((known) => [distance(plain, known.toLowerCase()), known]).sort(([a], [b]) => a - b)[0];
+  const near = names.map((known) => [distance(plain, known.toLowerCase()), known]).sort(([a], [b]) => a - b)[0];
   const hint = near[0] <= 1 + name.length / 3 ? `; did you mean \`${near[1]}\`?` : "";
-  return invalid(`unknown option \`${name}\`${hint}`);
+  throw invalid(`unknown option \`${name}\`${hint}`);
+}
+
+/** What the core has against an option, which it calls by Kafka's name. */
+export function refused(error) {
+  const ours = (name) => `\`${SHORT[name] ?? name.replace(/\.(\w)/g, (_, letter) => letter.toUpperCase())}\``;
+  return invalid(String(error?.message ?? error).replace(/\b[a-z]+(\.[a-z]+)+\b/g, ours));
 }
 
 function integer(name, value) {
@@ -51,7 +63,7 @@ function integer(name, value) {
 /** `HOST:PORT`, an IPv6 address in brackets. */
 function server(text) {
   const [, host, port] = /^(\[[^\]\s]+\]|[^:[\]\s]+):(\d{1,5})$/.exec(text.trim()) ?? [];
-  if (!host || Number(port) < 1 || Number(port) > 65535) {
+  if (!host || LONE.test(host) || Number(port) < 1 || Number(port) > 65535) {
     throw invalid(`\`bootstrap\` must be HOST:PORT, or several with commas; this is not: ${text}`);
   }
   return `${host.replace(/^\[|\]$/g, "")} ${Number(port)}`;
@@ -93,8 +105,7 @@ function bridgeOf(given) {
 /** Checked options, or a `KurierError` that names the wrong one. */
 export function check(options) {
   if (typeof options !== "object" || options === null) throw invalid("options are missing: at least `bridge` and `bootstrap`");
-  const wrong = Object.keys(options).find((name) => !KNOWN.includes(name));
-  if (wrong !== undefined) throw unknown(wrong);
+  only(KNOWN, options);
   const bridge = bridgeOf(options.bridge);
   const { bootstrap, token, clientId = "kurier", maxBlockMs = 60_000, wasm } = options;
   const servers = Array.isArray(bootstrap) ? bootstrap : typeof bootstrap === "string" ? bootstrap.split(",") : [];
@@ -102,12 +113,16 @@ export function check(options) {
   if (token !== undefined && (typeof token !== "string" || !TOKEN.test(token))) {
     throw invalid("`token` must be a string of ASCII letters, digits, and !#$%&'*+-.^_`|~");
   }
-  if (typeof clientId !== "string") throw invalid("`clientId` must be a string");
+  if (typeof clientId !== "string" || LONE.test(clientId)) throw invalid("`clientId` must be a string without lone surrogates");
   const Socket = options.WebSocket ?? globalThis.WebSocket;
   if (typeof Socket !== "function") {
     throw invalid("there is no WebSocket here: give one as option `WebSocket` (Node before 22: the one of package `ws`)");
   }
-  if (options.bufferMemory > MOST_MEMORY) throw invalid(`\`bufferMemory\` must be at most ${MOST_MEMORY}`);
+  // Times end at twelve days, whatever they are; what else is beyond measure is a mistake.
+  for (const name of NUMBERS) {
+    const most = name.endsWith("Ms") ? Infinity : name === "retries" ? 0x7fffffff : MOST_MEMORY;
+    if (options[name] > most) throw invalid(`\`${name}\` must be at most ${most}, not ${options[name]}`);
+  }
   const numbers = NUMBERS.map((name) => (options[name] === undefined ? -1 : integer(name, options[name])));
   // For jitter and the choice of partitions: it need not be secret, only another one in each page.
   const seed = Math.floor(Math.random() * 2 ** 32);
@@ -115,6 +130,7 @@ export function check(options) {
     bridge, token, clientId, wasm, Socket,
     servers: servers.map((text) => server(String(text))).join("\n"),
     maxRequestSize: options.maxRequestSize ?? 1 << 20,
+    bufferMemory: options.bufferMemory ?? 32 << 20,
     maxBlockMs: integer("maxBlockMs", maxBlockMs),
     numbers: Float64Array.from([...numbers, seed]),
   };

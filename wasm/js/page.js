@@ -1,6 +1,6 @@
 // The page's side of src/page.rs: one WebSocket for each link, and what became of each record.
 import { address } from "./options.js";
-import { failure } from "./errors.js";
+import { advice, failure } from "./errors.js";
 
 /** Bytes that may wait in a WebSocket. More would only be memory: the bridge takes them one after the other. */
 const HIGH_WATER = 1 << 20;
@@ -44,6 +44,8 @@ export class Page {
     this.isBlocked = false;
     /** Records by the serial of their batch. */
     this.batches = new Map();
+    this.acknowledged = 0;
+    this.failures = 0;
     /** Why the last link ended, until one is up. */
     this.why = "";
     /** Why the bridge will have none of us, if it said so. */
@@ -61,9 +63,15 @@ export class Page {
     this.links.forEach((_, link) => this.close(link));
   }
 
+  /** Ends a record that is not written. */
+  reject(entry, error) {
+    this.failures++;
+    entry.reject(error);
+  }
+
   /** Ends whatever has no outcome yet. */
   fail(error) {
-    for (const batch of this.batches.values()) batch.forEach((entry) => entry.reject(error));
+    for (const batch of this.batches.values()) batch.forEach((entry) => this.reject(entry, error));
     this.batches.clear();
   }
 
@@ -189,6 +197,7 @@ export class Page {
     for (let n = 0; n < count; n++) {
       const entry = batch?.[first + n];
       if (entry === undefined) continue;
+      this.acknowledged++;
       entry.resolve({
         topic: entry.topic,
         partition,
@@ -200,12 +209,13 @@ export class Page {
 
   failed(serial, index, outcome, code, message) {
     const entry = this.batches.get(serial)?.[index];
+    if (entry === undefined) return;
     if (code === "PRODUCER_ABORTED" && this.refusal !== undefined) {
-      entry?.reject(failure(this.refusal.code, this.refusal.message, outcome));
+      this.reject(entry, failure(this.refusal.code, this.refusal.message, outcome));
       return;
     }
     const detail = this.why && !/^[A-Z_]*(TOPIC|RECORD)/.test(code) ? ` (${this.why})` : "";
-    entry?.reject(failure(code, message + detail, outcome));
+    this.reject(entry, failure(code, (advice(code, entry.topic) ?? message) + detail, outcome));
   }
 
   over(serial) {

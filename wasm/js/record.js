@@ -2,8 +2,9 @@
 import { failure, misuse } from "./errors.js";
 
 const encoder = new TextEncoder();
+const NONE = new Uint8Array(0);
 // A half of a character that UTF-16 writes in two: TextEncoder would put another character in its place.
-const LONE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
+export const LONE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
 
 /** Told before anything is copied: a module's memory that has grown never shrinks. */
 function fits(length, what, max) {
@@ -27,15 +28,15 @@ export function bytes(value, what, max) {
       const buffer = isView ? value.buffer : value;
       // Throws where the buffer was transferred away; a view of it would only look empty.
       const all = new Uint8Array(buffer);
+      // Throws where the buffer has shrunk since; a `DataView` does so by itself.
+      if (isView && "BYTES_PER_ELEMENT" in value) NONE.keys.call(value);
       return isView ? new Uint8Array(buffer, value.byteOffset, value.byteLength) : all;
     } catch {
-      throw misuse(`${what} is a buffer that was transferred away`);
+      throw misuse(`${what} is a buffer that was transferred away, or lies beyond the end of one`);
     }
   }
   throw misuse(`${what} must be a string, Uint8Array, ArrayBuffer or null, not ${typeof value}`);
 }
-
-const NONE = new Uint8Array(0);
 
 /** Headers in the form that src/producer.rs reads. */
 export function headersOf(headers, max) {

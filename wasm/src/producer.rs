@@ -9,6 +9,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
 use kurier_core::accumulator::{self, Accumulator, Refused, Settings};
 use kurier_core::batch::upper_bound;
 use kurier_core::delivery::{Delivery, message};
@@ -25,6 +26,8 @@ const WINDOW: usize = 4096;
 const NOT_READY: f64 = -1.0;
 /// [`Core::send`]: memory is full.
 const FULL: f64 = -2.0;
+/// [`Core::send`]: the topic has no such partition, as far as is known.
+const NO_PARTITION: f64 = -3.0;
 
 /// A producer. Times are the page's milliseconds, which never go back.
 #[wasm_bindgen]
@@ -42,11 +45,22 @@ pub struct Core {
     topics: u16,
 }
 
+/// Of each byte the checksum, made with the first producer: as data it were a kilobyte that no compression makes smaller.
+static CHECKSUMS: [AtomicU32; 256] = [const { AtomicU32::new(0) }; 256];
+
+fn make_checksums() {
+    for (byte, place) in (0u32..).zip(&CHECKSUMS) {
+        let shifted = |crc: u32, _| (crc >> 1) ^ (0x82f6_3b78 & 0u32.wrapping_sub(crc & 1));
+        place.store((0..8).fold(byte, shifted), Ordering::Relaxed);
+    }
+}
+
 fn crc32c(crc: u32, bytes: &[u8]) -> u32 {
-    const TABLE: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
-    let mut digest = TABLE.digest_with_initial((!crc).reverse_bits());
-    digest.update(bytes);
-    digest.finalize()
+    !bytes.iter().fold(!crc, |crc, byte| {
+        let [low, ..] = crc.to_le_bytes();
+        let known = CHECKSUMS.get(usize::from(low ^ byte));
+        (crc >> 8) ^ known.map_or(0, |known| known.load(Ordering::Relaxed))
+    })
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturates
@@ -82,6 +96,7 @@ impl Core {
             finished: HeapSlots::new(),
             freed: HeapSlots::new(),
         };
+        make_checksums();
         let standard = checked.batch_size().max(kurier_core::storage::LEAST_BATCH_BYTES);
         Ok(Self {
             page,
@@ -109,7 +124,8 @@ impl Core {
         Ok(topic.0)
     }
 
-    /// Appends a record: the serial of its batch, or -1 if nothing is known of the topic yet, -2 if memory is full.
+    /// Appends a record: the serial of its batch, or -1 if nothing is known of the topic yet, -2 if memory is full, -3 if
+    /// the topic has no such partition; then newer metadata is on its way.
     /// `partition` below 0 is none; `headers` are names and values, each behind its length in 32 bits, little-endian; -1 is null.
     #[allow(clippy::too_many_arguments)] // an object would cost a call for each of its fields
     pub fn send(
@@ -136,7 +152,10 @@ impl Core {
                 self.index = ticket.index;
                 Ok(ticket.serial.into())
             }
-            Err(SendError::NotReady) => Ok(NOT_READY),
+            Err(SendError::NotReady) => {
+                let count = self.append.partitions(Topic(topic));
+                Ok(if count.is_some_and(|count| partition >= count) { NO_PARTITION } else { NOT_READY })
+            }
             Err(SendError::Full) => Ok(FULL),
             Err(error) => Err(JsError::new(&format!("{}: {error}", name_of(error)))),
         }
@@ -146,6 +165,17 @@ impl Core {
     #[wasm_bindgen(getter)]
     pub fn index(&self) -> u32 {
         self.index
+    }
+
+    /// How many partitions a topic has, 0 where nothing is known of it.
+    pub fn partitions(&self, topic: u16) -> i32 {
+        self.append.partitions(Topic(topic)).unwrap_or(0)
+    }
+
+    /// How often the cluster has said what it has.
+    #[wasm_bindgen(getter)]
+    pub fn updates(&self) -> f64 {
+        self.sender.stats().metadata_updates as f64
     }
 
     /// Does what there is to do. Answers in how many ms to come again, if no socket has something before; -1 is not
@@ -354,6 +384,7 @@ mod tests {
 
     #[test]
     fn the_checksum_is_crc_32c() {
+        make_checksums();
         assert_eq!(crc32c(0, b"123456789"), 0xe306_9283);
         assert_eq!(crc32c(crc32c(0, b"1234"), b"56789"), 0xe306_9283);
     }

@@ -53,6 +53,7 @@ export async function all(): Promise<void> {
   }: Metrics = producer.metrics();
   console.log(records + batches + requests + bytes + retries + errors + connectionsOpened + connectionsClosed);
   console.log(metadataUpdates + requestsInFlight + acknowledged + failed + waiting);
+  await producer.ready();
   await producer.flush();
   await producer.close({ timeoutMs: 10 });
 }
