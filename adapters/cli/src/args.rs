@@ -8,7 +8,8 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(name = "kurier", version, about, arg_required_else_help = true, propagate_version = true)]
 #[command(after_help = "Exit status: 0 every record was written; 1 some record has another outcome, or the \
-cluster could not be reached; 2 wrong usage or configuration, nothing was sent; 130 after an interrupt.")]
+cluster could not be reached; 2 wrong usage or configuration, nothing was sent; 130 after an interrupt \
+(a bridge that SIGTERM has ended in good order: 0).")]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]

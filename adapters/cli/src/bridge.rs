@@ -12,8 +12,10 @@ const OTHER_FILES: u64 = 128;
 
 /// What the run waits for.
 enum Event {
-    /// An interrupt, or the end of what the first one began.
-    Over,
+    /// It is to end.
+    End(signals::End),
+    /// It has ended in good order.
+    Drained,
     /// The certificate is to be read anew.
     Hangup,
 }
@@ -28,7 +30,7 @@ pub(crate) fn run(args: &args::Bridge) -> Result<Status, Error> {
     let unwatched = |error| Error::failed(format!("cannot watch signals: {error}"));
     // Below, nobody listens any more to what is sent: the run is over.
     let (ended, hung_up) = (told.clone(), told.clone());
-    signals::watch(move || drop(told.send(Event::Over))).map_err(unwatched)?;
+    signals::watch_ends(move |end| drop(told.send(Event::End(end)))).map_err(unwatched)?;
     make_room(args.max_connections);
     let server = Server::start(options(args)?).map_err(|error| match error {
         StartError::Io(error) => Error::usage(format!("--listen {}: {error}", args.listen)),
@@ -40,21 +42,36 @@ pub(crate) fn run(args: &args::Bridge) -> Result<Status, Error> {
     }
     setup::print(&format!("listening on {scheme}://{}\n", server.address()))?;
     if let Some(address) = server.metrics_address() {
+        if !address.ip().is_loopback() {
+            log::warn!("--metrics {address} can be read from other machines, without a token");
+        }
         setup::print(&format!("metrics on http://{address}/metrics\n"))?;
     }
-    while let Ok(Event::Hangup) = events.recv() {
-        match server.reload_certificate() {
-            Ok(()) => log::info!("the certificate was read anew"),
-            Err(error) => log::error!("{error}; the certificate stays as it was"),
+    let asked = loop {
+        match events.recv() {
+            Ok(Event::Hangup) => match server.reload_certificate() {
+                Ok(()) => log::info!("the certificate was read anew"),
+                Err(error) => log::error!("{error}; the certificate stays as it was"),
+            },
+            Ok(Event::End(end)) => break end,
+            Ok(Event::Drained) | Err(_) => break signals::End::Interrupt,
         }
-    }
+    };
     // In good order, unless a second interrupt comes first. A thread that cannot be had drops the server all the same.
-    let _ending = std::thread::Builder::new().spawn(move || {
+    let ending = std::thread::Builder::new().spawn(move || {
         drop(server);
-        let _over = ended.send(Event::Over);
+        let _drained = ended.send(Event::Drained);
     });
-    while let Ok(Event::Hangup) = events.recv() {}
-    Ok(Status::Interrupted)
+    let is_drained = ending.is_err()
+        || loop {
+            match events.recv() {
+                Ok(Event::Hangup) => (),
+                event => break matches!(event, Ok(Event::Drained)),
+            }
+        };
+    // Who manages services takes every other status for a failure.
+    let is_told = is_drained && asked == signals::End::Terminate;
+    Ok(if is_told { Status::Written } else { Status::Interrupted })
 }
 
 /// Lets the process have the files that so many connections take, each one to a client and one to a broker: many systems

@@ -5,13 +5,13 @@ use std::process::ExitCode;
 /// The exit status, as documented for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Status {
-    /// 0: every record was written.
+    /// 0: every record was written; or a bridge has ended in good order when who manages services told it to.
     Written,
     /// 1: some record has another outcome, or the cluster could not be reached.
     Failed,
     /// 2: wrong usage or configuration; nothing was sent.
     Usage,
-    /// 130: after an interrupt, also a clean one.
+    /// 130: after an interrupt, also a clean one; and after a bridge that a second signal ended at once.
     Interrupted,
 }
 

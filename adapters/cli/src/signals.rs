@@ -3,12 +3,31 @@
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+/// Who asks a process to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// SIGINT: somebody at a terminal.
+    Interrupt,
+    /// SIGTERM: who manages services.
+    Terminate,
+}
+
 /// Calls `told` for each SIGINT and SIGTERM from now on, on a thread of its own.
 ///
 /// # Errors
 /// The system refuses the handlers or the thread.
 pub(crate) fn watch(told: impl Fn() + Send + 'static) -> std::io::Result<()> {
-    each(&[SIGINT, SIGTERM], told)
+    watch_ends(move |_| told())
+}
+
+/// The same for who must know which of them it was.
+///
+/// # Errors
+/// As above.
+pub(crate) fn watch_ends(told: impl Fn(End) + Send + 'static) -> std::io::Result<()> {
+    each(&[SIGINT, SIGTERM], move |signal| {
+        told(if signal == SIGTERM { End::Terminate } else { End::Interrupt })
+    })
 }
 
 /// Calls `told` for each SIGHUP from now on, which ends the process no more.
@@ -16,14 +35,14 @@ pub(crate) fn watch(told: impl Fn() + Send + 'static) -> std::io::Result<()> {
 /// # Errors
 /// As above.
 pub(crate) fn watch_hangups(told: impl Fn() + Send + 'static) -> std::io::Result<()> {
-    each(&[SIGHUP], told)
+    each(&[SIGHUP], move |_| told())
 }
 
-fn each(signals: &[i32], told: impl Fn() + Send + 'static) -> std::io::Result<()> {
+fn each(signals: &[i32], told: impl Fn(i32) + Send + 'static) -> std::io::Result<()> {
     let mut signals = Signals::new(signals)?;
     std::thread::Builder::new().name("kurier-signals".to_owned()).spawn(move || {
-        for _signal in signals.forever() {
-            told();
+        for signal in signals.forever() {
+            told(signal);
         }
     })?;
     Ok(())

@@ -3,28 +3,45 @@
 mod common;
 
 use common::{Folder, broker, kurier};
+use rustix::process::{Pid, Signal};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[test]
-fn it_says_where_it_listens_and_ends_with_130_when_it_is_told_to() {
+fn it_says_where_it_listens_and_ends_in_good_order_when_it_is_told_to() {
     let server = broker(1);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_kurier"))
-        .args(["bridge", "-b", &server.bootstrap(), "--allow-topic", "t*", "--listen", "127.0.0.1:0"])
-        .args(["--metrics", "127.0.0.1:0"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let said: Vec<String> = lines.take(2).map(Result::unwrap).collect();
-    let address = said[0].strip_prefix("listening on ws://").unwrap();
-    assert!(TcpStream::connect(address).is_ok());
-    assert!(said[1].starts_with("metrics on http://127.0.0.1:") && said[1].ends_with("/metrics"), "{said:?}");
-    let pid = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let status = |signals: &[Signal]| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_kurier"))
+            .args(["bridge", "-b", &server.bootstrap(), "--allow-topic", "t*", "--listen", "127.0.0.1:0"])
+            .args(["--metrics", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let said: Vec<String> = lines.take(2).map(Result::unwrap).collect();
+        let address = said[0].strip_prefix("listening on ws://").unwrap();
+        let open = TcpStream::connect(address).unwrap();
+        assert!(
+            said[1].starts_with("metrics on http://127.0.0.1:") && said[1].ends_with("/metrics"),
+            "{said:?}"
+        );
+        let waited_for = (signals.len() > 1).then_some(open);
+        for signal in signals {
+            // Until it has taken the connection, and heard of the signal before.
+            std::thread::sleep(Duration::from_millis(300));
+            rustix::process::kill_process(Pid::from_child(&child), *signal).unwrap();
+        }
+        let status = child.wait().unwrap().code();
+        drop(waited_for);
+        status
+    };
+    assert_eq!(status(&[Signal::TERM]), Some(0), "no failure to who manages services");
+    assert_eq!(status(&[Signal::INT]), Some(130));
+    let start = Instant::now();
+    assert_eq!(status(&[Signal::TERM, Signal::TERM]), Some(130), "somebody was cut off");
+    assert!(start.elapsed() < Duration::from_secs(5), "it did not wait");
 }
 
 #[test]
@@ -38,6 +55,9 @@ fn bad_input_options_that_make_no_bridge_are_named() {
     let t = ["--allow-topic", "t"];
     let with = |more: &[&str]| bridge(&[&t[..], more].concat());
     with(&["--listen", "0.0.0.0:0"]).says(&["0.0.0.0:0", "--allow-origin", "--token-file", "--insecure"]);
+    for origin in ["https://x.example/", "x.example", "*", "https://x.example:443"] {
+        with(&["--allow-origin", origin]).says(&["--allow-origin", origin, "would match no page"]);
+    }
     with(&["--token-file", &token]).says(&["16 or more characters"]);
     with(&["--token-file", "/no/such/file"]).says(&["--token-file /no/such/file"]);
     with(&["--allow-broker", "nonsense"]).says(&["HOST:PORT", "it has no port"]);
@@ -68,6 +88,22 @@ fn certify(folder: &Folder, serial: u8, years: (i32, i32)) -> [String; 4] {
 }
 
 #[test]
+fn metrics_that_other_machines_can_read_are_warned_of() {
+    let server = broker(1);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_kurier"))
+        .args(["bridge", "-b", &server.bootstrap(), "--allow-topic", "t", "--listen", "127.0.0.1:0"])
+        .args(["--metrics", "0.0.0.0:0"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let said = BufReader::new(child.stderr.take().unwrap()).lines().next().unwrap().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(said.contains("warning: --metrics 0.0.0.0:") && said.contains("without a token"), "{said}");
+}
+
+#[test]
 fn with_a_certificate_it_speaks_wss_and_reads_it_anew_on_sighup() {
     let (server, folder) = (broker(1), Folder::new());
     let tls = certify(&folder, 7, (2001, 2002));
@@ -84,9 +120,9 @@ fn with_a_certificate_it_speaks_wss_and_reads_it_anew_on_sighup() {
     assert!(first.starts_with("listening on wss://127.0.0.1:"), "{first}");
     let warning = said.next().unwrap().unwrap();
     assert!(warning.contains("warning: --tls-cert") && warning.contains("expired"), "{warning}");
-    let pid = rustix::process::Pid::from_child(&child);
+    let pid = Pid::from_child(&child);
     let mut hang_up = || {
-        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+        rustix::process::kill_process(pid, Signal::HUP).unwrap();
         said.next().unwrap().unwrap()
     };
     let _fresh = certify(&folder, 8, (2001, 2100));
@@ -94,8 +130,8 @@ fn with_a_certificate_it_speaks_wss_and_reads_it_anew_on_sighup() {
     std::fs::write(&tls[3], "nonsense").unwrap();
     let error = hang_up();
     assert!(error.contains("no PRIVATE KEY") && error.contains("stays as it was"), "{error}");
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 /// A bridge that a shell starts after it has said this to the system.

@@ -27,6 +27,8 @@ mod metrics;
 #[cfg(feature = "server")]
 mod options;
 #[cfg(feature = "server")]
+mod origin;
+#[cfg(feature = "server")]
 mod pace;
 #[cfg(feature = "server")]
 mod places;
@@ -45,6 +47,8 @@ pub use frames::Frames;
 pub use gate::{Gate, Rules};
 #[cfg(feature = "server")]
 pub use options::{Options, OptionsError};
+#[cfg(feature = "server")]
+pub use origin::OriginTrouble;
 pub use refusal::{Kind, Refusal};
 #[cfg(feature = "server")]
 pub use server::{Server, StartError};

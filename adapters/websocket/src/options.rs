@@ -1,4 +1,5 @@
 //! How a bridge is started, and when it refuses to: openly, without saying so.
+use crate::origin::{self, OriginTrouble};
 use crate::tls::TlsFiles;
 use crate::topics::Topics;
 use std::fmt;
@@ -88,6 +89,8 @@ pub enum OptionsError {
     NoTopic,
     /// It would listen openly.
     Open(SocketAddr),
+    /// An origin that no browser sends in this form, so that it would match no page.
+    Origin(String, OriginTrouble),
     /// The token is too short, or has characters that a subprotocol has not.
     Token,
     /// A limit or time of 0.
@@ -107,6 +110,9 @@ impl fmt::Display for OptionsError {
                 f,
                 "--listen {address} can be reached from other machines: give --allow-origin and --token-file, or --insecure"
             ),
+            Self::Origin(origin, trouble) => {
+                write!(f, "--allow-origin {origin} would match no page: {}", trouble.advice())
+            }
             Self::Token => write!(
                 f,
                 "the token must have {MIN_TOKEN} or more characters, of ASCII letters, digits, and !#$%&'*+-.^_`|~"
@@ -136,6 +142,9 @@ impl Options {
             .is_some_and(|token| token.len() < MIN_TOKEN || !token.bytes().all(is_token_byte))
         {
             return Err(OptionsError::Token);
+        }
+        for origin in &self.origins {
+            origin::check(origin).map_err(|trouble| OptionsError::Origin(origin.clone(), trouble))?;
         }
         let closed = !self.origins.is_empty() && self.token.is_some();
         if !self.listen.ip().is_loopback() && !closed && !self.insecure {
@@ -195,6 +204,9 @@ mod tests {
         assert_eq!(bad(|o| o.topics = Topics::new()), OptionsError::NoTopic);
         assert_eq!(bad(|o| o.token = Some("short".into())), OptionsError::Token);
         assert_eq!(bad(|o| o.token = Some("with space 0123456789".into())), OptionsError::Token);
+        let slash = "https://a/".to_owned();
+        let trouble = OptionsError::Origin(slash, OriginTrouble::Path);
+        assert_eq!(bad(|o| o.origins = vec!["https://b".into(), "https://a/".into()]), trouble);
         assert_eq!(bad(|o| o.max_frame = 0), OptionsError::Zero("--max-frame"));
     }
 }
