@@ -8,6 +8,10 @@ const bootstrap = words.get("bootstrap") ?? "localhost:9092";
 const topic = words.get("topic") ?? "clicks-demo";
 const at = (id) => document.getElementById(id);
 
+/** The producer tells of every record in this time; one that it does not tell of is lost. */
+const OUTCOME_MS = Number(words.get("outcome-ms") ?? 60_000);
+const PATIENCE_MS = 2 * OUTCOME_MS + 5000;
+
 // A WebSocket that can be cut, as a network would.
 const open = new Set();
 let isCut = false;
@@ -17,6 +21,11 @@ class CutWebSocket extends WebSocket {
     super(url, protocols);
     open.add(this);
     this.addEventListener("close", () => open.delete(this));
+  }
+  send(bytes) {
+    super.send(bytes);
+    // Amid a request: it may be in the log, and its answer never comes. 3000 and above are an application's own.
+    if (isCut) this.close(3000, "cut by the button");
   }
 }
 
@@ -44,7 +53,7 @@ class Chart {
     this.now.textContent = value === null ? "–" : value < 10 ? value.toFixed(1) : value.toFixed(0);
     this.draw();
   }
-  draw() {
+  draw(paint) {
     const { canvas, values, cuts } = this;
     const scale = devicePixelRatio || 1;
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
@@ -79,6 +88,7 @@ class Chart {
     pen.fillText(`${span} s ago`, 2, height - 4);
     pen.textAlign = "right";
     pen.fillText("now", width - 2, height - 4);
+    if (paint) return paint({ pen, color, x, y, step });
     const line = new Path2D();
     const ground = new Path2D();
     let from = -1;
@@ -103,13 +113,38 @@ class Chart {
   }
 }
 
-const charts = { rate: new Chart("rate"), latency: new Chart("latency"), frames: new Chart("frames") };
-const counted = { sent: 0, acknowledged: 0, failed: 0, lost: 0 };
-const nothing = () => ({ acknowledged: 0, latencies: [], frame: 0, wasCut: false });
+/** Of each second how many records were acknowledged and failed, and how many batches were sent again, one upon the other. */
+class Outcomes extends Chart {
+  push(parts, wasCut) {
+    this.parts = [...(this.parts ?? []), parts].slice(-SECONDS);
+    super.push(parts.reduce((sum, part) => sum + part), wasCut);
+  }
+  draw() {
+    super.draw(({ pen, color, x, y, step }) => {
+      const width = Math.max(1, step * 0.7);
+      this.parts.forEach((parts, n) => {
+        let sum = 0;
+        ["--good", "--again", "--bad"].forEach((name, kind) => {
+          // What there is can be seen, however little it is.
+          const [low, high] = [y(sum), Math.min(y((sum += parts[kind])), y(sum - parts[kind]) - 3)];
+          pen.fillStyle = color(name);
+          if (parts[kind] > 0) pen.fillRect(x(n) - width / 2, high, width, low - high);
+        });
+      });
+    });
+  }
+}
+
+const charts = { rate: new Chart("rate"), latency: new Chart("latency"), frames: new Chart("frames"), outcomes: new Outcomes("outcomes") };
+const counted = { acknowledged: 0, failed: 0, twice: 0, retries: 0 };
+/** When each record that has no outcome yet was sent. */
+const pending = new Map();
+let number = 0;
+const nothing = () => ({ acknowledged: 0, failed: 0, latencies: [], frame: 0, wasCut: false });
 let second = nothing();
 let isPaused = false;
 const rows = [];
-/** Of each partition, the offset of the record that was acknowledged last: a gap would be a loss or somebody else. */
+/** Of each partition, the offset that was told last. One that is told again is the place of another record: one of the two is not there. */
 const last = new Map();
 
 function say(text, kind) {
@@ -121,19 +156,23 @@ function say(text, kind) {
 function record(producer, kind, value) {
   if (isPaused) return;
   const started = performance.now();
-  counted.sent++;
+  const mine = number++;
+  pending.set(mine, started);
   producer.send(topic, JSON.stringify({ kind, at: Math.round(started), ...value }), { key: kind }).then(
     ({ partition, offset }) => {
+      pending.delete(mine);
       counted.acknowledged++;
       second.acknowledged++;
       second.latencies.push(performance.now() - started);
-      if (last.has(partition) && offset !== last.get(partition) + 1) counted.lost++;
-      last.set(partition, offset);
+      if (offset <= (last.get(partition) ?? -1)) counted.twice++;
+      else last.set(partition, offset);
       rows.unshift([partition, offset, kind, JSON.stringify(value)]);
       rows.length = Math.min(rows.length, 8);
     },
     (error) => {
+      pending.delete(mine);
       counted.failed++;
+      second.failed++;
       say(`${error.code}: ${error.message}`, "down");
     },
   );
@@ -145,14 +184,18 @@ function tick(producer) {
   charts.rate.push(second.acknowledged, wasCut);
   charts.latency.push(middle ?? null, wasCut);
   charts.frames.push(second.frame || null, wasCut);
+  const { retries } = producer.metrics();
+  charts.outcomes.push([second.acknowledged, retries - counted.retries, second.failed], wasCut);
+  counted.retries = retries;
   second = nothing();
   at("acknowledged").textContent = counted.acknowledged.toLocaleString("en");
-  at("underway").textContent = (counted.sent - counted.acknowledged - counted.failed).toLocaleString("en");
-  for (const name of ["failed", "lost"]) {
-    at(name).textContent = counted[name].toLocaleString("en");
-    at(name).className = counted[name] > 0 ? "some" : "none";
+  const overdue = [...pending.values()].filter((started) => performance.now() - started > PATIENCE_MS).length;
+  at("underway").textContent = (pending.size - overdue).toLocaleString("en");
+  for (const [name, count] of [["failed", counted.failed], ["lost", overdue + counted.twice]]) {
+    at(name).textContent = count.toLocaleString("en");
+    at(name).className = count > 0 ? "some" : "none";
   }
-  at("retries").textContent = producer.metrics().retries.toLocaleString("en");
+  at("retries").textContent = retries.toLocaleString("en");
   at("records").replaceChildren(...rows.map((cells) => {
     const row = document.createElement("tr");
     row.append(...cells.map((cell) => Object.assign(document.createElement("td"), { textContent: cell })));
@@ -186,7 +229,8 @@ function watch(producer) {
 
 try {
   say(`Connecting to ${bridge}…`, "");
-  const producer = await KafkaProducer.connect({ bridge, bootstrap, lingerMs: 20, WebSocket: CutWebSocket, token: words.get("token") ?? undefined });
+  const patience = { maxBlockMs: OUTCOME_MS, deliveryTimeoutMs: OUTCOME_MS, requestTimeoutMs: Math.min(10_000, OUTCOME_MS / 2) };
+  const producer = await KafkaProducer.connect({ bridge, bootstrap, lingerMs: 20, ...patience, WebSocket: CutWebSocket, token: words.get("token") ?? undefined });
   producer.addEventListener("state", ({ detail }) => {
     if (detail.state === "connected") say(`Connected: ${detail.server} through ${new URL(bridge).host}`, "up");
     else say(`Not connected: ${detail.reason}. Records wait.`, "down");
@@ -202,8 +246,8 @@ try {
     if (isCut) return;
     cutting(true);
     second.wasCut = true;
-    // 3000 and above are an application's own.
-    open.forEach((socket) => socket.close(3000, "cut by the button"));
+    // Where nothing is sent, too.
+    setTimeout(() => open.forEach((socket) => socket.close(3000, "cut by the button")), 250);
     setTimeout(() => cutting(false), 3000);
   });
   pause.addEventListener("click", () => {
