@@ -36,7 +36,7 @@ test("a record's Promise tells where it is in the log", LIMIT, async (t) => {
   assert.deepEqual((await log(kafka)).map(({ value }) => value), ["one", "two"]);
 });
 
-test("100 000 records with keys and headers are in the log once, in order per key", LIMIT, async (t) => {
+test("100 000 records with keys, headers and binary values are in the log once, in order per key", LIMIT, async (t) => {
   const { kafka, options } = await stage(t);
   const page = await open(t);
   const COUNT = 100_000;
@@ -46,7 +46,10 @@ test("100 000 records with keys and headers are in the log once, in order per ke
     for (let n = 0; n < COUNT; n += 5000) {
       const sent = Array.from({ length: 5000 }, (_, i) => {
         const key = `k${(n + i) % 17}`;
-        return producer.send(topic, `v${n + i}`, { key, headers: [["n", String(n + i)], ["none", null]] });
+        // Every other value is no text: a zero, what UTF-8 never has, and the number in parts that are no line's end.
+        const bytes = Uint8Array.from([0, 0xff, 14, 7, 0].map((shift, at) => (at < 2 ? shift : 0x80 | ((n + i) >> shift) & 0x7f)));
+        const value = i % 2 ? bytes : `v${n + i}`;
+        return producer.send(topic, value, { key, headers: [["n", String(n + i)], ["none", null]] });
       });
       for (const { partition, offset } of await Promise.all(sent)) places.push(`${partition}/${offset}`);
     }
@@ -54,11 +57,13 @@ test("100 000 records with keys and headers are in the log once, in order per ke
     return places;
   }, [options, kafka.topic, COUNT]);
   assert.equal(new Set(places).size, COUNT, "no two records at one place");
-  const records = await log(kafka);
+  const records = await log(kafka, "latin1");
   assert.equal(records.length, COUNT);
   const next = new Map();
   for (const { key, value, partition, offset, headers } of records) {
-    const n = Number(value.slice(1));
+    const parts = /^\x00\xff([\x80-\xff]{3})$/.exec(value)?.[1];
+    const n = parts ? [...parts].reduce((sum, part) => sum * 128 + (part.charCodeAt(0) & 0x7f), 0) : Number(value.slice(1));
+    assert.equal(parts !== undefined, n % 2 === 1, "text and bytes in turn");
     assert.equal(places[n], `${partition}/${offset}`, "where its Promise said");
     assert.equal(key, `k${n % 17}`);
     assert.match(headers, new RegExp(`^n=${n},none=`));

@@ -102,10 +102,10 @@ export async function pages(t) {
 
 const run = promisify(execFile);
 
-/** All records of a topic, as kcat reads them: partition, offset, key, value and headers as text. */
-export async function log({ bootstrap, topic }) {
+/** All records of a topic, as kcat reads them: partition, offset, key, value and headers as text, or as bytes by the encoding `latin1`. */
+export async function log({ bootstrap, topic }, encoding = "utf8") {
   const words = ["-C", "-b", bootstrap, "-t", topic, "-e", "-q", "-o", "beginning", "-f", "%p\t%o\t%k\t%s\t%h\n"];
-  const { stdout } = await run("kcat", words, { maxBuffer: 1 << 28 });
+  const { stdout } = await run("kcat", words, { maxBuffer: 1 << 28, encoding });
   const records = stdout.split("\n").slice(0, -1).map((line) => {
     const [partition, offset, key, value, headers] = line.split("\t");
     return { partition: Number(partition), offset: Number(offset), key, value, headers };

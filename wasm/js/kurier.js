@@ -85,7 +85,7 @@ export class KafkaProducer extends EventTarget {
   /** The page refuses us for good. */
   #refusal;
   #closed;
-  #hide = () => this.#hidden();
+  #hide = ({ type }) => this.#hidden(type);
 
   /** Loads the module and checks the options. Connections are opened when they are first needed. */
   static async connect(options) {
@@ -394,8 +394,9 @@ export class KafkaProducer extends EventTarget {
   }
 
   /** A page that is hidden may not come back: what lingers goes at once. */
-  #hidden() {
-    if (this.#core === undefined || globalThis.document?.visibilityState === "visible") return;
+  #hidden(type) {
+    // At `pagehide` it is still called visible.
+    if (this.#core === undefined || (type !== "pagehide" && document.visibilityState === "visible")) return;
     void this.flush();
     this.#poll();
   }
