@@ -94,12 +94,12 @@ impl<T> Slots<T> for &'static mut heapless::VecView<T> {
     fn pop(&mut self) -> Option<T> {
         heapless::VecView::pop(self)
     }
-    // Called at fifty places, with a check and a multiplication each.
-    #[inline(never)]
+    // Called at fifty places, with a check and a multiplication each: a device has them once.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn at(&self, index: u16) -> Option<&T> {
         self.as_slice().get(usize::from(index))
     }
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn at_mut(&mut self, index: u16) -> Option<&mut T> {
         self.as_mut_slice().get_mut(usize::from(index))
     }
