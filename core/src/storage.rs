@@ -204,7 +204,7 @@ pub const fn most_bytes([links, partitions, batches, batch_bytes, topics, name_b
 }
 
 // What `docs/microcontroller.md` says of a device: who changes one of them changes the table there.
-#[cfg(all(target_pointer_width = "32", feature = "full"))]
+#[cfg(all(target_pointer_width = "32", feature = "full", not(feature = "reverse")))]
 const _: () = assert!(
     matches!(
         [LINK_BYTES, PARTITION_BYTES, BATCH_OVERHEAD, TOPIC_BYTES, FIXED_BYTES],
