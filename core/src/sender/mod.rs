@@ -373,7 +373,9 @@ impl<'a, H: Host> Sender<'a, H> {
         let endpoint = match trouble.server {
             Server::Bootstrap(nth) => self.config.bootstrap().get(usize::from(nth)).copied(),
             Server::Broker(node) => {
-                self.find_link(node).and_then(|index| self.link(index)).map(|slot| slot.link.endpoint())
+                let link = self.find_link(node).and_then(|index| self.link(index)).map(|slot| &slot.link);
+                // While an answer names it anew, what there is of its address is no address.
+                link.filter(|link| link.has_endpoint()).map(|link| link.endpoint())
             }
         };
         Some((trouble, endpoint.unwrap_or(nowhere)))
