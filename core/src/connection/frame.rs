@@ -136,9 +136,14 @@ fn take_int32(input: &mut &[u8]) -> Option<i32> {
 }
 
 /// Kafka's error code in a field of an answer.
-#[allow(clippy::cast_possible_truncation)] // the walker reads an int16: no other number comes out of it
 pub const fn error_code(value: i64) -> ErrorCode {
-    ErrorCode(value as i16)
+    ErrorCode(int16(value))
+}
+
+/// The number in an int16 field of an answer.
+#[allow(clippy::cast_possible_truncation)] // the walker reads an int16: no other number comes out of it
+pub const fn int16(value: i64) -> i16 {
+    value as i16
 }
 
 /// The number in an int32 field of an answer.

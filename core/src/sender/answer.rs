@@ -3,7 +3,7 @@ use super::links::retry_wait;
 use super::stats::Count;
 use super::{LinkSlot, Sender, learn::Learning, produced::Produced};
 use crate::config::Acks;
-use crate::connection::frame::{Broken, error_code};
+use crate::connection::frame::{Broken, error_code, int16};
 use crate::connection::link::BOOTSTRAP;
 use crate::connection::{Call, Incoming, Lifecycle, Piece, Request, Versions};
 use crate::defect::{self, Defect};
@@ -142,7 +142,7 @@ impl<H: Host> Sender<'_, H> {
             Context::Versions { error, key, oldest, versions } => {
                 use api_versions::response as r;
                 let Item::Int { field, value } = *item else { return };
-                let number = error_code(value).0;
+                let number = int16(value);
                 match field {
                     r::ERROR_CODE => *error = error_code(value),
                     r::API_KEY => *key = number,
@@ -170,7 +170,7 @@ impl<H: Host> Sender<'_, H> {
                 match field {
                     r::ERROR_CODE => *error = error_code(value),
                     r::PRODUCER_ID => *id = Long::new(value),
-                    r::PRODUCER_EPOCH => *epoch = error_code(value).0,
+                    r::PRODUCER_EPOCH => *epoch = int16(value),
                     r::THROTTLE_TIME_MS => self.throttle(index, 1, value),
                     _ => {}
                 }
