@@ -70,6 +70,8 @@ pub(super) struct Sent {
     /// The numbers of its first and its last record.
     pub(super) first: u64,
     pub(super) last: u64,
+    /// How many they are: those between may go to other partitions.
+    pub(super) count: i64,
     /// Bytes.
     pub(super) len: usize,
 }
@@ -137,7 +139,7 @@ pub(super) fn batch(bytes: &[u8], place: Place) -> Option<Sent> {
         last = u64::from_be_bytes(*value.unwrap_or(key).first_chunk()?);
         first.get_or_insert(last);
     }
-    Some(Sent { place, stamp, first: first?, last, len: bytes.len() })
+    Some(Sent { place, stamp, first: first?, last, count, len: bytes.len() })
 }
 
 /// What a broker says about a partition's batch: its error code, and who leads instead, since which epoch.

@@ -162,6 +162,8 @@ impl Order {
         // What is left of a batch that was split keeps its place behind its first part.
         if last < known.last {
             batches[at].first = last + 1;
+            // And its part of the sequence, which goes from the greatest number of 32 bits to 0.
+            batches[at].stamp.2 = (sent.stamp.2 + sent.count) & i64::from(i32::MAX);
             batches.insert(at, Batch { first, last, ..known });
         }
         batches[at].first = first;
@@ -212,5 +214,43 @@ impl Order {
                 batch.state = State::Waiting(moment);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(first: u64, last: u64, sequence: i64) -> Sent {
+        let count = (last - first + 1).cast_signed();
+        Sent { place: (vec![b'a'], 0), stamp: (7, 0, sequence), first, last, count, len: 100 }
+    }
+
+    /// One was denied; the one behind it is asked about, is too large, and is asked about in pieces.
+    fn asked_in_pieces(third: &Sent, again: &Sent) -> Result<(), String> {
+        let mut order = Order { topics: vec![0; 8], ..Order::default() };
+        let door = Door::default();
+        order.proven.insert(((0, 0), (7, 0)), 0);
+        order.writes(&door, 0, 1, &sent(1, 1, i64::from(i32::MAX) - 1), 0)?;
+        order.writes(&door, 0, 2, &sent(2, 4, i64::from(i32::MAX)), 0)?;
+        order.closed(0, 3);
+        order.writes(&door, 0, 4, &sent(1, 1, i64::from(i32::MAX) - 1), 0)?;
+        order.answered(&sent(1, 1, i64::from(i32::MAX) - 1), 0, 45, 5, 0);
+        let whole = sent(2, 4, i64::from(i32::MAX));
+        let first = sent(2, 2, i64::from(i32::MAX));
+        for (piece, moment) in [(&whole, 6), (&first, 8), (third, 10)] {
+            order.writes(&door, 0, moment, piece, 0)?;
+            order.answered(piece, 0, 10, moment + 1, 0);
+        }
+        order.writes(&door, 0, 12, again, 0)
+    }
+
+    #[test]
+    fn a_question_may_be_asked_in_pieces_with_the_part_of_the_sequence_that_each_had() {
+        let restamped = sent(1, 1, 0);
+        let restamped = Sent { stamp: (7, 1, 0), ..restamped };
+        assert_eq!(asked_in_pieces(&sent(3, 3, 0), &restamped), Ok(()));
+        let other = asked_in_pieces(&sent(3, 3, 5), &restamped);
+        assert!(other.is_err_and(|why| why.contains("had to wait while that of record 3")));
     }
 }
