@@ -268,7 +268,8 @@ impl<'a> Checked<'a> {
     /// Requests in flight on one link, 1 to 5.
     #[allow(clippy::cast_possible_truncation)] // capped at 5
     pub const fn max_in_flight(self) -> u8 {
-        lesser(self.0.max_in_flight, MAX_IN_FLIGHT) as u8
+        // It is 1 or more.
+        if feature::PIPELINING { lesser(self.0.max_in_flight, MAX_IN_FLIGHT) as u8 } else { 1 }
     }
 
     /// Whether batches carry a producer id and sequences.

@@ -58,23 +58,25 @@ impl Delivery {
         let meta = batch.meta();
         let bytes = batch.bytes();
         let has = |bit| meta.flags & bit != 0;
-        let all = meta.first.saturating_add(meta.builder.count);
+        // Where nothing goes in pieces there is one delivery of all.
+        let (first, told) = if feature::PIECES { (meta.first, meta.told) } else { (0, 0) };
+        let all = first.saturating_add(meta.builder.count);
         let of_piece = |count: u32, end: End| Self {
             serial: meta.serial,
             topic: Topic(meta.topic),
             partition: meta.partition,
-            first: meta.told,
+            first: told,
             count,
-            rest: all.saturating_sub(meta.told).saturating_sub(count),
+            rest: all.saturating_sub(told).saturating_sub(count),
             base_offset: end.base_offset(),
             timestamp: (end.timestamp >= 0).then_some(end.timestamp),
             outcome: end.outcome(),
             has_notes: false,
         };
-        if feature::PIECES && meta.told < meta.first {
-            let end = ends(bytes, meta.ends).find(|(from, _)| *from == meta.told).map(|(_, end)| end);
+        if feature::PIECES && told < first {
+            let end = ends(bytes, meta.ends).find(|(from, _)| *from == told).map(|(_, end)| end);
             // There was no room to keep the place of what came behind the last one.
-            let end = end.unwrap_or(End { count: meta.first.saturating_sub(meta.told), ..End::WRITTEN });
+            let end = end.unwrap_or(End { count: first.saturating_sub(told), ..End::WRITTEN });
             return of_piece(end.count, end);
         }
         // Of a piece and what is behind it one may be in the log, and the other not.
@@ -82,7 +84,7 @@ impl Delivery {
             && meta.in_pieces()
             && meta.has_rest()
             && (has(flag::NOTES) || has(flag::MAYBE) != has(flag::MAYBE_REST));
-        let behind = divided && meta.told > meta.first;
+        let behind = divided && told > first;
         let maybe = if behind { has(flag::MAYBE_REST) } else { has(flag::MAYBE) };
         let mut error = meta.error;
         if feature::NOTES && behind && has(flag::NOTES) && rejected(bytes).next().is_some() {
@@ -101,14 +103,14 @@ impl Delivery {
             let field = bytes.get(at..).and_then(|rest| rest.first_chunk());
             field.copied().map(i64::from_be_bytes)
         };
-        let count = if divided && !behind { meta.sent_count() } else { all.saturating_sub(meta.told) };
+        let count = if divided && !behind { meta.sent_count() } else { all.saturating_sub(told) };
         Self {
             serial: meta.serial,
             topic: Topic(meta.topic),
             partition: meta.partition,
-            first: meta.told,
+            first: told,
             count,
-            rest: all.saturating_sub(meta.told).saturating_sub(count),
+            rest: all.saturating_sub(told).saturating_sub(count),
             base_offset: if has(flag::HAS_OFFSET) { number(0) } else { None },
             timestamp: if has(flag::HAS_TIMESTAMP) { number(8) } else { None },
             outcome,

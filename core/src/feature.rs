@@ -16,5 +16,13 @@ pub(crate) const HINTS: bool = cfg!(feature = "leader-hints");
 pub(crate) const ADAPTIVE: bool = cfg!(feature = "adaptive");
 /// `old-brokers`: those before Kafka 2.8, which speak no flexible versions of all messages.
 pub(crate) const OLD_BROKERS: bool = cfg!(feature = "old-brokers");
+/// `topic-ids`: Metadata 10 and Produce 13 and above, which name topics by their ids, and let a broker send its clients back
+/// to the bootstrap servers (KIP-1102).
+pub(crate) const TOPIC_IDS: bool = cfg!(feature = "topic-ids");
+/// There may be so many slots that one is looked for first where it probably is; and lists may grow. A device looks at all of
+/// its few, and a [`Storage`](crate::storage::Storage) has its places from the beginning.
+pub(crate) const GROWS: bool = cfg!(not(target_os = "none"));
+/// `trouble`: why a link was given up last.
+pub(crate) const TROUBLE: bool = cfg!(feature = "trouble");
 /// `pipelining`: up to five requests of a link, and batches of a partition, in flight; without it, one.
 pub(crate) const PIPELINING: bool = cfg!(feature = "pipelining");

@@ -4,6 +4,7 @@
 //! (fixed slots, `&'static mut` buffers); on a server slots may grow and a buffer carries what the host
 //! needs to complete its records.
 use crate::batch::Meta;
+use crate::feature;
 
 /// The memory of one kind of host.
 pub trait Host: 'static {
@@ -182,6 +183,10 @@ impl<S> Ring<S> {
         S: Slots<Option<T>>,
     {
         if self.len == self.slots.as_slice().len() {
+            // A device's are all there from the beginning.
+            if !feature::GROWS {
+                return Err(item);
+            }
             // In order from the first slot, so that the new one is behind the last.
             let head = self.head.min(self.len);
             // Turned by hand: the library's rotation costs a device more flash than it saves time.

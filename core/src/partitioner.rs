@@ -67,9 +67,22 @@ pub fn choose_uniform<I>(random: u32, partitions: u32, with_leader: I) -> i32
 where
     I: Iterator<Item = i32> + Clone,
 {
-    let count = u32::try_from(with_leader.clone().count()).unwrap_or(u32::MAX);
-    let chosen = random.checked_rem(count).and_then(|n| with_leader.clone().nth(n as usize));
+    let count =
+        walk(with_leader.clone(), u32::MAX).map_or_else(|left| u32::MAX.wrapping_sub(left), |_| u32::MAX);
+    let chosen = random.checked_rem(count).and_then(|n| walk(with_leader, n).ok());
     chosen.unwrap_or_else(|| nth(random, partitions))
+}
+
+/// The one behind `n` others, or by how many there are too few.
+#[cfg_attr(target_pointer_width = "32", inline(never))] // once to count, once to choose
+fn walk(of: impl Iterator<Item = i32>, mut n: u32) -> Result<i32, u32> {
+    for partition in of {
+        match n.checked_sub(1) {
+            Some(less) => n = less,
+            None => return Ok(partition),
+        }
+    }
+    Err(n)
 }
 
 /// One of those that are not slow, each the likelier the shorter its queue is: with the longest queue having

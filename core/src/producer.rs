@@ -205,7 +205,8 @@ impl Producer {
         self.send.stats()
     }
 
-    /// Why a link was given up last, and where it led: for a device whose records do not get through.
+    /// Why a link was given up last, and where it led: for a device whose records do not get through. Always `None` without
+    /// the feature `trouble`.
     pub fn trouble(&self) -> Option<(Trouble, Endpoint<'_>)> {
         self.send.trouble()
     }

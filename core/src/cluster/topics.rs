@@ -34,7 +34,7 @@ pub struct Known {
 impl Known {
     /// Whether its id is known.
     pub fn has_id(&self) -> bool {
-        !is_same(&self.id, &NO_ID)
+        feature::TOPIC_IDS && !is_same(&self.id, &NO_ID)
     }
 }
 
@@ -87,11 +87,32 @@ pub fn is_same(one: &[u8; 16], other: &[u8; 16]) -> bool {
     one.iter().eq(other)
 }
 
+/// FNV-1a over a name, piece by piece; of 32 bits for a device's few names.
+#[cfg(target_os = "none")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hash(u32);
+
+#[cfg(target_os = "none")]
+impl Hash {
+    /// Of nothing.
+    pub const fn new() -> Self {
+        Self(0x811c_9dc5)
+    }
+
+    /// With `bytes` added.
+    #[must_use]
+    pub fn with(self, bytes: &[u8]) -> Self {
+        Self(bytes.iter().fold(self.0, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)))
+    }
+}
+
 /// FNV-1a over a name, piece by piece.
+#[cfg(not(target_os = "none"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 // Two halves: a number of eight bytes would be aligned to as many, and so would all that holds it.
 pub struct Hash([u32; 2]);
 
+#[cfg(not(target_os = "none"))]
 impl Hash {
     /// Of nothing.
     pub const fn new() -> Self {

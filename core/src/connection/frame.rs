@@ -93,6 +93,7 @@ impl Incoming {
     ///
     /// # Errors
     /// The stream cannot be read any further.
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // fewer spills
     pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Piece<'a>, Broken> {
         match &mut self.stage {
             Stage::Size => {

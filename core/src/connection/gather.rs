@@ -40,6 +40,11 @@ impl<'a> Gather<'a> {
         }
     }
 
+    /// Bytes that were skipped of those it was to skip: the length of a chain that is shorter.
+    pub const fn skipped_of(&self, skip: usize) -> usize {
+        skip.saturating_sub(self.skip)
+    }
+
     /// Whether no more parts are taken in this call; the rest of the chain need not be generated.
     pub const fn is_full(&self) -> bool {
         self.full

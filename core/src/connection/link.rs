@@ -2,6 +2,7 @@
 use super::frame::Incoming;
 use super::in_flight::{Call, InFlight, Request};
 use crate::defect::{self, Defect};
+use crate::feature;
 use crate::host::Text;
 use crate::time::Millis;
 use crate::transport::Endpoint;
@@ -166,7 +167,7 @@ impl<T: Text> Link<T> {
             && !self.awaits_flush
             && !self.is_throttled(now)
             && !self.in_flight.is_full()
-            && (self.in_flight.len() as u64) < u64::from(max_in_flight)
+            && (!feature::PIPELINING || u32::from(self.in_flight.count()) < max_in_flight)
     }
 
     /// Whether the broker asked for silence that is not over.

@@ -250,23 +250,25 @@ const ROWS: [Row; 14] = [
 /// Codes from -1 to 133.
 const CODES: usize = 135;
 /// A code without a row.
-const NO_ROW: u8 = u8::MAX;
+const NO_ROW: u8 = 15;
 
-/// The row of each code from -1 on: a byte for each instead of the lists above.
-static PLACES: [u8; CODES] = places();
+/// The row of each code from -1 on: four bits for each instead of the lists above, the lower ones first.
+static PLACES: [u8; CODES.div_ceil(2)] = places();
 static VERDICTS: [Verdict; ROWS.len()] = verdicts();
 
 #[allow(clippy::indexing_slicing, clippy::cast_sign_loss, clippy::cast_possible_truncation, clippy::panic)] // at compile time
-const fn places() -> [u8; CODES] {
-    let mut places = [NO_ROW; CODES];
+const fn places() -> [u8; CODES.div_ceil(2)] {
+    assert!(ROWS.len() <= NO_ROW as usize, "a row is four bits");
+    let mut places = [NO_ROW << 4 | NO_ROW; CODES.div_ceil(2)];
     let mut row = 0;
     while row < ROWS.len() {
         let codes = ROWS[row].codes;
         let mut nth = 0;
         while nth < codes.len() {
             let place = (codes[nth].0 + 1) as usize;
-            assert!(places[place] == NO_ROW, "a code has one row");
-            places[place] = row as u8;
+            let shift = (place % 2) * 4;
+            assert!(places[place / 2] >> shift & NO_ROW == NO_ROW, "a code has one row");
+            places[place / 2] ^= (NO_ROW ^ row as u8) << shift;
             nth += 1;
         }
         row += 1;
@@ -291,8 +293,9 @@ impl Verdict {
 
     fn listed(code: ErrorCode) -> Option<Self> {
         let place = usize::try_from(i32::from(code.0).saturating_add(1)).ok()?;
-        let row = *PLACES.get(place)?;
-        VERDICTS.get(usize::from(row)).copied()
+        let rows = *PLACES.get(place / 2)?;
+        let row = if place % 2 == 0 { rows } else { rows >> 4 };
+        VERDICTS.get(usize::from(row & NO_ROW)).copied()
     }
 
     /// The verdict on `code`.

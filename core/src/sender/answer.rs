@@ -5,7 +5,7 @@ use super::{LinkSlot, Sender, learn::Learning, produced::Produced};
 use crate::config::Acks;
 use crate::connection::frame::{Broken, error_code, int16};
 use crate::connection::link::BOOTSTRAP;
-use crate::connection::{Call, Incoming, Lifecycle, Piece, Request, Versions};
+use crate::connection::{Call, Lifecycle, Piece, Request, Versions};
 use crate::defect::{self, Defect};
 use crate::error::DeliveryError;
 use crate::feature;
@@ -68,14 +68,11 @@ impl<H: Host> Sender<'_, H> {
     /// Reads `input` on `index`. What is not read yet is carried.
     pub(super) fn take_bytes(&mut self, index: u16, mut input: &[u8], now: Millis) -> Result<(), Loss> {
         let Some(slot) = self.link_mut(index) else { return Ok(()) };
-        let mut incoming = core::mem::take(&mut slot.link.incoming);
         let mut context = core::mem::replace(&mut slot.context, Context::None);
-        let result = self.read(index, &mut incoming, &mut context, &mut input, now);
-        let carried = incoming.carry(input);
-        if let Some(slot) = self.link_mut(index) {
-            slot.link.incoming = incoming;
-            slot.context = context;
-        }
+        let result = self.read(index, &mut context, &mut input, now);
+        let Some(slot) = self.link_mut(index) else { return Ok(()) };
+        let carried = slot.link.incoming.carry(input);
+        slot.context = context;
         match result {
             Ok(()) if carried => Ok(()),
             Ok(()) | Err(_) => Err(Loss::Nonsense),
@@ -85,27 +82,28 @@ impl<H: Host> Sender<'_, H> {
     fn read(
         &mut self,
         index: u16,
-        incoming: &mut Incoming,
         context: &mut Context,
         input: &mut &[u8],
         now: Millis,
     ) -> Result<(), Broken> {
         loop {
-            match incoming.next(input)? {
+            let Some(slot) = self.link_mut(index) else { return Ok(()) };
+            match slot.link.incoming.next(input)? {
                 Piece::NeedMore => return Ok(()),
                 Piece::Answer { correlation } => {
                     let request = self.expected(index, correlation).ok_or(Broken::Size)?;
-                    let (message, begun) = Self::begin(&request);
-                    incoming.expect(message, i16::from(request.version));
-                    *context = begun;
+                    let message = Self::begin(&request, context);
+                    if let Some(slot) = self.link_mut(index) {
+                        slot.link.incoming.expect(message, i16::from(request.version));
+                    }
                 }
                 Piece::Item(item) => self.take_item(index, context, &item, now),
                 Piece::Over => {
-                    let over = core::mem::replace(context, Context::None);
                     let request = self.link_mut(index).and_then(|slot| slot.link.in_flight.pop());
                     if let Some(request) = request {
-                        self.answered(index, &request, over, now).map_err(|()| Broken::Size)?;
+                        self.answered(index, &request, context, now).map_err(|()| Broken::Size)?;
                     }
+                    *context = Context::None;
                 }
             }
         }
@@ -121,18 +119,30 @@ impl<H: Host> Sender<'_, H> {
         (!unfinished).then_some(*request)
     }
 
-    fn begin(request: &Request) -> (&'static Message, Context) {
+    /// How to read the answer, and what it has told so far: nothing.
+    fn begin(request: &Request, context: &mut Context) -> &'static Message {
         match request.call {
-            Call::ApiVersions => (
-                &api_versions::response::MESSAGE,
-                Context::Versions { error: ErrorCode::NONE, key: -1, oldest: 0, versions: Versions::NONE },
-            ),
-            Call::InitProducerId => (
-                &init_producer_id::response::MESSAGE,
-                Context::Identity { error: ErrorCode::NONE, id: Long::new(-1), epoch: -1 },
-            ),
-            Call::Metadata => (&metadata::response::MESSAGE, Context::Metadata(Learning::new())),
-            Call::Produce => (&produce::response::MESSAGE, Context::Produce(Produced::new())),
+            Call::ApiVersions => {
+                *context = Context::Versions {
+                    error: ErrorCode::NONE,
+                    key: -1,
+                    oldest: 0,
+                    versions: Versions::NONE,
+                };
+                &api_versions::response::MESSAGE
+            }
+            Call::InitProducerId => {
+                *context = Context::Identity { error: ErrorCode::NONE, id: Long::new(-1), epoch: -1 };
+                &init_producer_id::response::MESSAGE
+            }
+            Call::Metadata => {
+                *context = Context::Metadata(Learning::new());
+                &metadata::response::MESSAGE
+            }
+            Call::Produce => {
+                *context = Context::Produce(Produced::new());
+                &produce::response::MESSAGE
+            }
         }
     }
 
@@ -201,20 +211,20 @@ impl<H: Host> Sender<'_, H> {
     }
 
     /// An answer is complete.
-    fn answered(&mut self, index: u16, request: &Request, context: Context, now: Millis) -> Result<(), ()> {
+    fn answered(&mut self, index: u16, request: &Request, context: &Context, now: Millis) -> Result<(), ()> {
         if let Some(slot) = self.link_mut(index) {
             slot.link.used = Some(now);
         }
         self.fall_silent(index, now);
         match context {
             Context::None => Ok(()),
-            Context::Versions { error, versions, .. } => self.greeted(index, error, versions, now),
+            Context::Versions { error, versions, .. } => self.greeted(index, *error, *versions, now),
             Context::Identity { error, id, epoch } => {
-                self.identified(error, id.get(), epoch, now);
+                self.identified(*error, id.get(), *epoch, now);
                 Ok(())
             }
             Context::Metadata(learning) => {
-                self.learned(&learning, now);
+                self.learned(learning, now);
                 Ok(())
             }
             Context::Produce(produced) => {

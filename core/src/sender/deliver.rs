@@ -5,6 +5,7 @@ use crate::batch::meta::flag;
 use crate::defect::{self, Defect};
 use crate::delivery::Delivery;
 use crate::error::DeliveryError;
+use crate::feature;
 use crate::host::{Buf, Host, Slots};
 
 /// A batch whose delivery is to be told.
@@ -25,7 +26,9 @@ pub enum Finished<B> {
 fn tell<B: Buf>(batch: &mut B) -> Delivery {
     let delivery = Delivery::of_batch(batch);
     let meta = batch.meta_mut();
-    meta.told = meta.told.saturating_add(delivery.count);
+    if feature::PIECES {
+        meta.told = meta.told.saturating_add(delivery.count);
+    }
     if delivery.rest == 0 {
         meta.flags |= flag::TOLD;
     }

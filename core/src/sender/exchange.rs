@@ -143,13 +143,16 @@ impl<H: Host> Sender<'_, H> {
             self.begin_epoch(append, now);
         }
         // Each link's walk begins where its last one stopped, and goes round once.
-        for behind in [false, true].into_iter().filter(|_| any) {
-            for slot in 0..self.slot_count() {
+        let count = if any { self.slot_count() } else { 0 };
+        for behind in [false, true] {
+            for slot in 0..count {
                 self.select(append, slot, behind, now);
             }
         }
-        for place in self.links.as_mut_slice().iter_mut().filter(|place| place.marked && !place.full) {
-            place.link.resume_at = 0;
+        for place in self.links.as_mut_slice() {
+            if place.marked && !place.full {
+                place.link.resume_at = 0;
+            }
         }
         // After what is ready was sent: else two brokers that share a link could take it from one another for ever.
         if core::mem::take(&mut self.crowded) {
@@ -166,7 +169,9 @@ impl<H: Host> Sender<'_, H> {
         let limit = self.in_flight_limit() as usize;
         let Some(partition) = self.slots.at(slot) else { return Can::Nothing };
         let window = &partition.window;
-        if self.is_idempotent()
+        // A window of one takes none while one is in flight anyway, and none of an older epoch is left in it.
+        if feature::PIPELINING
+            && self.is_idempotent()
             && !partition.sequence.may_pipeline(&self.generation)
             && window.is_in_flight()
             && !defect::on(Defect::PipelinedUnproven)
@@ -196,7 +201,7 @@ impl<H: Host> Sender<'_, H> {
 
     /// Whether a new batch of this partition could be given a sequence: batches of an older epoch come first.
     fn may_stamp(&mut self, slot: u16) -> bool {
-        if !self.is_idempotent() {
+        if !feature::PIPELINING || !self.is_idempotent() {
             return true;
         }
         let Some(partition) = self.slots.at(slot) else { return false };
@@ -205,6 +210,7 @@ impl<H: Host> Sender<'_, H> {
 
     /// Marks the link that should get a request because of `slot`, and sees to it that there is one. Answers whether
     /// a link was marked.
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // fewer spills
     fn mark(&mut self, append: &mut Accumulator<H>, slot: u16, now: Millis, max_in_flight: u32) -> bool {
         if self.can(append, slot, now) != Can::Go {
             return false;
@@ -244,10 +250,12 @@ impl<H: Host> Sender<'_, H> {
             return false;
         }
         place.starved = true;
-        let since = *place.waiting_since.get_or_insert(now);
-        let late = feature::ADAPTIVE && patience > 0 && !place.is_late && since.plus(patience).reached(now);
-        place.is_late |= late;
-        self.changed |= late;
+        if feature::ADAPTIVE {
+            let since = *place.waiting_since.get_or_insert(now);
+            let late = patience > 0 && !place.is_late && since.plus(patience).reached(now);
+            place.is_late |= late;
+            self.changed |= late;
+        }
         false
     }
 

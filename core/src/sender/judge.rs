@@ -33,7 +33,8 @@ impl<H: Host> Sender<'_, H> {
         let idempotent = self.is_idempotent();
         let Some(partition) = self.slots.at_mut(slot) else { return };
         let gap = partition.window.gap;
-        let oldest = partition.window.first_with(0, flag::ACKED, 0) == Some(at);
+        // In a window of one it is, and there is nothing before or behind it.
+        let oldest = !feature::PIPELINING || partition.window.first_with(0, flag::ACKED, 0) == Some(at);
         let between = partition.window.in_doubt_before(at);
         let in_turn = !partition.window.is_acked_behind(at);
         let Some(batch) = partition.window.get_mut(at) else { return };
@@ -90,11 +91,12 @@ impl<H: Host> Sender<'_, H> {
                 }
                 partition.window.hurried = false;
                 // It follows on, so what failed before it is in the log, whatever we were told.
-                let failed_later = partition.window.first_with(at + 1, flag::FAILED, flag::FAILED).is_some();
+                let failed_later = feature::PIPELINING
+                    && partition.window.first_with(at + 1, flag::FAILED, flag::FAILED).is_some();
                 if gap && !failed_later && (whole || !over) {
                     partition.window.gap = false;
                 }
-                if idempotent {
+                if feature::PIPELINING && idempotent {
                     if proven && known && !anew {
                         partition.window.settle_before(at);
                     }

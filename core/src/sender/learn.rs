@@ -11,6 +11,7 @@ use crate::connection::Lifecycle;
 use crate::connection::frame::{error_code, int32};
 use crate::connection::link::{BOOTSTRAP, LEFT, NOBODY};
 use crate::defect::{self, Defect};
+use crate::feature;
 use crate::host::{Buf, Host, Slots, Text};
 use crate::record::Topic;
 use crate::time::Millis;
@@ -85,7 +86,7 @@ impl<H: Host> Sender<'_, H> {
                     l.topic = self.topics.find(l.hash);
                 }
             }
-            Item::Uuid { field: r::TOPIC_ID, value } => l.id = *value,
+            Item::Uuid { field: r::TOPIC_ID, value } if feature::TOPIC_IDS => l.id = *value,
             Item::Begin { field: r::PARTITIONS, count } => {
                 l.count = i32::try_from(count).unwrap_or(0);
                 self.learn_topic(l);
@@ -122,28 +123,24 @@ impl<H: Host> Sender<'_, H> {
             }
             r::LEADER_ID => l.leader = number,
             r::LEADER_EPOCH => l.epoch = number,
-            r::ERROR_CODE => l.error = error_code(value),
+            r::ERROR_CODE if feature::TOPIC_IDS => l.error = error_code(value),
             _ => {}
         }
     }
 
     /// A free or new link slot, for `node`.
     pub(super) fn free_link(&mut self, node: i32) -> Option<u16> {
-        let free = |rested: bool| {
-            let free = |slot: &LinkSlot<H>| slot.link.node == NOBODY && slot.link.backing_off != rested;
-            u16::try_from(self.links.as_slice().iter().position(free)?).ok()
-        };
-        let (rested, tired) = (free(true), free(false));
+        let free =
+            |slot: &LinkSlot<H>| (slot.link.node == NOBODY).then_some(u32::from(!slot.link.backing_off));
+        let mut index = self.highest(0, &free);
+        let rested = index.and_then(|index| self.link(index)).is_some_and(|slot| !slot.link.backing_off);
         // A peer may list as many brokers as it likes; a cluster does not have so many.
-        let may_grow = self.link_count() < super::links::MOST_LINKS;
-        let index = match rested {
-            Some(rested) => rested,
-            None if may_grow && self.links.push(LinkSlot::new()).is_ok() => {
-                self.link_count().checked_sub(1)?
-            }
-            // It is in a backoff still, which holds for the new owner.
-            None => tired?,
-        };
+        let may_grow = feature::GROWS && !rested && self.link_count() < super::links::MOST_LINKS;
+        if may_grow && self.links.push(LinkSlot::new()).is_ok() {
+            index = self.link_count().checked_sub(1);
+        }
+        // Else perhaps one that is in a backoff still, which holds for the new owner.
+        let index = index?;
         let slot = self.link_mut(index)?;
         slot.vacate();
         slot.link.node = node;
@@ -194,7 +191,7 @@ impl<H: Host> Sender<'_, H> {
             return;
         }
         let anew = known.has_id() && !is_same(&id, &known.id) && !is_same(&id, &NO_ID);
-        if !anew || !defect::on(Defect::TopicIdKept) {
+        if feature::TOPIC_IDS && (!anew || !defect::on(Defect::TopicIdKept)) {
             known.id = id;
         }
         if anew {
@@ -277,11 +274,14 @@ impl<H: Host> Sender<'_, H> {
             known.asking = false;
         }
         self.changed = true;
-        let useless = !l.error.is_none() || !l.any_broker;
+        let useless = (feature::TOPIC_IDS && !l.error.is_none()) || !l.any_broker;
         let wait = retry_wait(self.config, self.refresh.failures(), &mut self.random);
         if useless {
             self.refresh.failed(now, wait);
-            if l.error == ErrorCode::REBOOTSTRAP_REQUIRED && !defect::on(Defect::RebootstrapIgnored) {
+            if feature::TOPIC_IDS
+                && l.error == ErrorCode::REBOOTSTRAP_REQUIRED
+                && !defect::on(Defect::RebootstrapIgnored)
+            {
                 self.rebootstrap();
             }
             return;

@@ -6,6 +6,7 @@ use crate::connection::link::{BOOTSTRAP, LEFT};
 use crate::connection::{Call, Lifecycle, Link, backoff};
 use crate::defect::{self, Defect};
 use crate::error::DeliveryError;
+use crate::feature;
 use crate::host::{Buf, Host, Slots, Text};
 use crate::random::Random;
 use crate::time::Millis;
@@ -129,6 +130,9 @@ impl<H: Host> Sender<'_, H> {
     }
 
     fn note_trouble(&mut self, index: u16, loss: Loss) {
+        if !feature::TROUBLE {
+            return;
+        }
         let kind = match loss {
             Loss::Unneeded => return,
             Loss::Setup => TroubleKind::Unreachable,
@@ -187,7 +191,7 @@ impl<H: Host> Sender<'_, H> {
     }
 
     /// The link that ranks highest, from `start` on; of equals the first.
-    fn highest(&self, start: u16, rank: &dyn Fn(&LinkSlot<H>) -> Option<u32>) -> Option<u16> {
+    pub(super) fn highest(&self, start: u16, rank: &dyn Fn(&LinkSlot<H>) -> Option<u32>) -> Option<u16> {
         let (mut highest, mut at) = (None, None);
         let count = self.link_count();
         for nth in 0..count {

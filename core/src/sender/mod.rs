@@ -33,6 +33,7 @@ use crate::config::Checked;
 use crate::connection::{Lifecycle, Link};
 use crate::defect::{self, Defect};
 use crate::error::{DeliveryError, TopicError};
+use crate::feature;
 use crate::host::{Host, Ring, Slots};
 use crate::idempotence::sequence::Generation;
 use crate::identity::Identity;
@@ -121,7 +122,7 @@ pub struct LinkSlot<H: Host> {
 }
 
 impl<H: Host> LinkSlot<H> {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             link: Link::new(),
             context: Context::None,
@@ -349,10 +350,10 @@ impl<'a, H: Host> Sender<'a, H> {
 
     /// The slot that stands for a partition.
     fn find_slot(&self, topic: Topic, partition: i32) -> Option<u16> {
-        let base = self.topics.known(topic)?.base_slot;
         let is = |slot: &Slot<H::Buf>| slot.place.topic == topic.0 && slot.place.partition == partition;
-        let guess = u16::try_from(partition).ok().and_then(|p| base.checked_add(p));
-        if let Some(guess) = guess
+        if feature::GROWS
+            && let base = self.topics.known(topic)?.base_slot
+            && let Some(guess) = u16::try_from(partition).ok().and_then(|p| base.checked_add(p))
             && self.slots.at(guess).is_some_and(is)
         {
             return Some(guess);
@@ -366,7 +367,8 @@ impl<'a, H: Host> Sender<'a, H> {
         u16::try_from(found).ok()
     }
 
-    /// Why a link was given up last, and where it led; `None` once a link is up again.
+    /// Why a link was given up last, and where it led; `None` once a link is up again, and always without the feature
+    /// `trouble`.
     pub fn trouble(&self) -> Option<(Trouble, Endpoint<'_>)> {
         let trouble = self.trouble?;
         let nowhere = Endpoint { host: "", port: 0 };

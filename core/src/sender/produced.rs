@@ -74,7 +74,9 @@ impl<H: Host> Sender<'_, H> {
                     p.topic = self.topics.find(p.hash);
                 }
             }
-            Item::Uuid { field: r::TOPIC_ID, value } => p.topic = self.topics.find_id(value),
+            Item::Uuid { field: r::TOPIC_ID, value } if feature::TOPIC_IDS => {
+                p.topic = self.topics.find_id(value)
+            }
             Item::Int { field, value } => match field {
                 r::INDEX => p.partition = int32(value),
                 r::ERROR_CODE => p.error = error_code(value),
@@ -168,7 +170,7 @@ impl<H: Host> Sender<'_, H> {
     }
 
     /// The answer is over.
-    pub(super) fn produced(&mut self, index: u16, request: &Request, p: Produced, now: Millis) {
+    pub(super) fn produced(&mut self, index: u16, request: &Request, p: &Produced, now: Millis) {
         let waited = u32::try_from(now.since(request.sent_at)).unwrap_or(0);
         self.stats.add(|stats| stats.answers += 1);
         self.stats.add(|stats| stats.latency_ms += Count::from(waited));

@@ -30,7 +30,7 @@ impl<H: Host> Sender<'_, H> {
         if !place.marked || (slot < place.link.resume_at) != behind {
             return;
         }
-        if !self.slots.at(slot).is_some_and(|s| s.window.is_free_for(index)) {
+        if feature::PIPELINING && !self.slots.at(slot).is_some_and(|s| s.window.is_free_for(index)) {
             return;
         }
         if self.can(append, slot, now) == Can::Nothing || !self.generation.identity.is_settled() {
@@ -94,8 +94,10 @@ impl<H: Host> Sender<'_, H> {
         let Some(place) = self.links.at_mut(index) else { return };
         place.selected = total;
         place.served = true;
-        place.waiting_since = None;
-        self.changed |= core::mem::take(&mut place.is_late);
+        if feature::ADAPTIVE {
+            place.waiting_since = None;
+            self.changed |= core::mem::take(&mut place.is_late);
+        }
         let link = &mut place.link;
         if link.out.is_none() {
             link.begin(Call::Produce, i16::from(link.versions.produce), now, 0, slot);

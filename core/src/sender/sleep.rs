@@ -11,6 +11,7 @@
 use super::Sender;
 use crate::batch::copy;
 use crate::cluster::place::NO_LEADER;
+use crate::connection::link::NOBODY;
 use crate::host::{Host, Slots, Text};
 use crate::identity::Identity;
 use crate::record::Topic;
@@ -154,7 +155,8 @@ impl<H: Host> Sender<'_, H> {
 
     /// Takes notes over, and wipes them. Answers whether they were of use: to be called before anything else is known.
     pub fn recall(&mut self, notes: &mut [u8], now: Instant) -> bool {
-        let fresh = self.topics.iter().next().is_none() && self.links.as_slice().is_empty();
+        let fresh = self.topics.iter().next().is_none()
+            && self.links.as_slice().iter().all(|slot| slot.link.node == NOBODY);
         let len = notes.get(5..HEAD).and_then(|len| Eye(len).int()).and_then(|len| usize::try_from(len).ok());
         let known = len.and_then(|len| notes.get(..len)).filter(|notes| {
             fresh && notes.get(4) == Some(&VERSION) && notes.get(..4) == Some(&self.sum(notes)[..])

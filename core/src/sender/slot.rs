@@ -4,6 +4,7 @@ use super::window::Window;
 use crate::cluster::Place;
 use crate::cluster::place::NO_LEADER;
 use crate::defect::{self, Defect};
+use crate::feature;
 use crate::host::{Buf, Host, Slots};
 use crate::idempotence::Sequence;
 use crate::record::Topic;
@@ -103,7 +104,8 @@ impl<H: Host> Sender<'_, H> {
                 self.slot_count().saturating_sub(1)
             }
         };
-        if partition == 0
+        if feature::GROWS
+            && partition == 0
             && let Some(known) = self.topics.known_mut(topic)
         {
             known.base_slot = slot;

@@ -15,7 +15,7 @@ use crate::host::{Buf, Host, Slots};
 use crate::record::Topic;
 use crate::time::{Instant, Millis};
 use crate::transport::{LinkId, Transport};
-use crate::wire::{Counter, Sink, api_versions, header, init_producer_id, metadata, produce};
+use crate::wire::{Sink, api_versions, header, init_producer_id, metadata, produce};
 use core::task::Poll;
 
 /// How this client calls itself to brokers (KIP-511).
@@ -128,16 +128,16 @@ impl<H: Host> Sender<'_, H> {
             }
             at = partition.next_in_request;
         }
-        let mut counter = Counter::new();
-        self.emit(&out, index, &mut counter);
-        let len = u32::try_from(counter.len()).unwrap_or(u32::MAX).saturating_add(4);
+        let mut gather = Gather::new(usize::MAX);
+        self.emit(&out, index, &mut gather);
+        let len = u32::try_from(gather.skipped_of(usize::MAX)).unwrap_or(u32::MAX).saturating_add(4);
         if let Some(out) = self.link_mut(index).and_then(|slot| slot.link.out.as_mut()) {
             out.len = len;
         }
     }
 
     /// Header and body of a request, without its size.
-    fn emit<'s>(&'s self, out: &Outgoing, index: u16, sink: &mut dyn Sink<'s>) {
+    fn emit<'s>(&'s self, out: &Outgoing, index: u16, sink: &mut Gather<'s>) {
         let api = match out.call {
             Call::ApiVersions => &api_versions::API,
             Call::Metadata => &metadata::API,
@@ -154,7 +154,7 @@ impl<H: Host> Sender<'_, H> {
         }
     }
 
-    fn emit_metadata<'s>(&'s self, version: i16, sink: &mut dyn Sink<'s>) {
+    fn emit_metadata<'s>(&'s self, version: i16, sink: &mut Gather<'s>) {
         let asked = || self.topics.iter().filter(|(_, known)| known.asking);
         metadata::emit_begin(sink, version, Some(u32::try_from(asked().count()).unwrap_or(0)));
         for (topic, _) in asked() {
@@ -169,7 +169,7 @@ impl<H: Host> Sender<'_, H> {
         core::iter::successors(slot(first), move |partition| slot(partition.next_in_request))
     }
 
-    fn emit_produce<'s>(&'s self, out: &Outgoing, index: u16, sink: &mut dyn Sink<'s>) {
+    fn emit_produce<'s>(&'s self, out: &Outgoing, index: u16, sink: &mut Gather<'s>) {
         let version = out.version;
         let mut topics = 0;
         let mut before = END;
@@ -200,13 +200,14 @@ impl<H: Host> Sender<'_, H> {
         produce::emit_end(sink, version);
     }
 
-    fn emit_topic<'s>(&'s self, first: &'s super::Slot<H::Buf>, version: i16, sink: &mut dyn Sink<'s>) {
+    fn emit_topic<'s>(&'s self, first: &'s super::Slot<H::Buf>, version: i16, sink: &mut Gather<'s>) {
         const UNKNOWN: &[u8; 16] = &[0; 16];
         let topic = first.place.topic;
         let in_list =
             core::iter::successors(Some(first), |partition| self.slots.at(partition.next_in_request));
         let partitions = in_list.take_while(|partition| partition.place.topic == topic).count();
-        let id = self.topics.known(Topic(topic)).map_or(UNKNOWN, |known| &known.id);
+        let known = self.topics.known(Topic(topic)).filter(|_| feature::TOPIC_IDS);
+        let id = known.map_or(UNKNOWN, |known| &known.id);
         let partitions = u32::try_from(partitions).unwrap_or(0);
         produce::emit_topic(sink, version, self.topics.name_bytes(Topic(topic)), id, partitions);
     }

@@ -23,6 +23,7 @@
 use crate::batch::Meta;
 use crate::batch::meta::flag;
 use crate::defect::{self, Defect};
+use crate::feature;
 use crate::host::Buf;
 use crate::time::Millis;
 
@@ -157,7 +158,7 @@ impl<B: Buf> Window<B> {
             return None;
         }
         let oldest = self.first_unsent()?;
-        if self.gap && !self.is_in_doubt(oldest) {
+        if feature::PIPELINING && self.gap && !self.is_in_doubt(oldest) {
             // Denied, or never written: the newest of those that may have been is the one to know about.
             return (oldest..self.len()).rev().find(|at| self.is_in_doubt(*at)).or(Some(oldest));
         }
@@ -181,13 +182,16 @@ impl<B: Buf> Window<B> {
 
     /// Records of what would be settled if the batch at `index` is in the log.
     pub(super) fn in_doubt_before(&self, index: usize) -> u32 {
+        if !feature::PIPELINING {
+            return 0;
+        }
         let open = self.iter().take(index).map(Buf::meta).filter(|meta| may_be_whole(meta));
         open.fold(0, |sum, meta| meta.builder.count.saturating_add(sum))
     }
 
     /// Whether a batch behind `index` was acknowledged.
     pub(super) fn is_acked_behind(&self, index: usize) -> bool {
-        self.first_with(index + 1, flag::ACKED, flag::ACKED).is_some()
+        feature::PIPELINING && self.first_with(index + 1, flag::ACKED, flag::ACKED).is_some()
     }
 
     /// Whether a batch goes in pieces: nothing new is sent before all of it is over.

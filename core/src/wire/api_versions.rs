@@ -59,7 +59,7 @@ pub fn emit<'a, S: Sink<'a> + ?Sized>(
     software_version: &'a str,
 ) {
     let mut emit = Emit::new(sink, API.is_flexible(version));
-    if version >= 3 {
+    if !feature::OLD_BROKERS || version >= 3 {
         emit.text(software_name.as_bytes());
         emit.text(software_version.as_bytes());
     }

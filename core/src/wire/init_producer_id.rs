@@ -52,7 +52,7 @@ pub fn emit<'a, S: Sink<'a> + ?Sized>(
     let mut emit = Emit::new(sink, API.is_flexible(version));
     emit.nullable_text(transactional_id);
     emit.int32(transaction_timeout_ms);
-    if version >= 3 {
+    if !feature::OLD_BROKERS || version >= 3 {
         emit.int64(producer_id);
         emit.int16(producer_epoch);
     }

@@ -10,8 +10,12 @@ use super::{
 use crate::feature;
 
 /// Key and versions.
-pub const API: Api =
-    Api { key: 3, oldest: if feature::OLD_BROKERS { 4 } else { 9 }, newest: 13, flexible_from: 9 };
+pub const API: Api = Api {
+    key: 3,
+    oldest: if feature::OLD_BROKERS { 4 } else { 9 },
+    newest: if feature::TOPIC_IDS { 13 } else { 9 },
+    flexible_from: 9,
+};
 
 /// The answer.
 pub mod response {
@@ -81,7 +85,7 @@ pub fn emit_begin<'a, S: Sink<'a> + ?Sized>(sink: &mut S, version: i16, topics: 
 /// Emits one topic, by name.
 pub fn emit_topic<'a, S: Sink<'a> + ?Sized>(sink: &mut S, version: i16, name: &'a [u8]) {
     let mut emit = Emit::new(sink, API.is_flexible(version));
-    if version >= 10 {
+    if feature::TOPIC_IDS && version >= 10 {
         emit.uuid(ZERO_UUID);
     }
     emit.text(name);
@@ -92,10 +96,10 @@ pub fn emit_topic<'a, S: Sink<'a> + ?Sized>(sink: &mut S, version: i16, name: &'
 pub fn emit_end<'a, S: Sink<'a> + ?Sized>(sink: &mut S, version: i16, allow_auto_topic_creation: bool) {
     let mut emit = Emit::new(sink, API.is_flexible(version));
     emit.bool(allow_auto_topic_creation);
-    if (8..=10).contains(&version) {
+    if !feature::OLD_BROKERS && !feature::TOPIC_IDS || (8..=10).contains(&version) {
         emit.bool(false);
     }
-    if version >= 8 {
+    if !feature::OLD_BROKERS || version >= 8 {
         emit.bool(false);
     }
     emit.end();

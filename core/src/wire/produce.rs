@@ -10,8 +10,12 @@ use super::{
 use crate::feature;
 
 /// Key and versions.
-pub const API: Api =
-    Api { key: 0, oldest: if feature::OLD_BROKERS { 3 } else { 9 }, newest: 13, flexible_from: 9 };
+pub const API: Api = Api {
+    key: 0,
+    oldest: if feature::OLD_BROKERS { 3 } else { 9 },
+    newest: if feature::TOPIC_IDS { 13 } else { 12 },
+    flexible_from: 9,
+};
 
 /// The answer.
 pub mod response {
@@ -93,7 +97,7 @@ pub fn emit_topic<'a, S: Sink<'a> + ?Sized>(
     partitions: u32,
 ) {
     let mut emit = Emit::new(sink, API.is_flexible(version));
-    if version >= 13 {
+    if feature::TOPIC_IDS && version >= 13 {
         emit.uuid(id);
     } else {
         emit.text(name);
@@ -117,4 +121,23 @@ pub fn emit_topic_end<'a, S: Sink<'a> + ?Sized>(sink: &mut S, version: i16) {
 /// Ends the body.
 pub fn emit_end<'a, S: Sink<'a> + ?Sized>(sink: &mut S, version: i16) {
     Emit::new(sink, API.is_flexible(version)).end();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Flat;
+
+    #[test]
+    fn a_topic_goes_by_its_id_if_ids_are_built_in_and_by_its_name_else() {
+        let mut room = [0; 32];
+        let mut flat = Flat::new(&mut room);
+        emit_topic(&mut flat, API.newest, b"topic", &[7; 16], 1);
+        let written = flat.written();
+        if feature::TOPIC_IDS {
+            assert_eq!((API.newest, written), (13, Some(&[[7; 16].as_slice(), &[2]].concat()[..])));
+        } else {
+            assert_eq!((API.newest, written), (12, Some(&b"\x06topic\x02"[..])));
+        }
+    }
 }

@@ -111,16 +111,23 @@ impl<'s, 'a, S: Sink<'a> + ?Sized> Emit<'s, S> {
         !feature::OLD_BROKERS || self.flexible
     }
 
+    /// The last `width` bytes of a number.
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // many write one
+    fn int(&mut self, value: i32, width: usize) {
+        let bytes = value.to_be_bytes();
+        self.sink.small(bytes.get(4_usize.saturating_sub(width)..).unwrap_or_default());
+    }
+
     pub(super) fn bool(&mut self, value: bool) {
-        self.sink.small(&[u8::from(value)]);
+        self.int(i32::from(value), 1);
     }
 
     pub(super) fn int16(&mut self, value: i16) {
-        self.sink.small(&value.to_be_bytes());
+        self.int(i32::from(value), 2);
     }
 
     pub(super) fn int32(&mut self, value: i32) {
-        self.sink.small(&value.to_be_bytes());
+        self.int(value, 4);
     }
 
     pub(super) fn int64(&mut self, value: i64) {
@@ -185,7 +192,7 @@ impl<'s, 'a, S: Sink<'a> + ?Sized> Emit<'s, S> {
     /// The end of a struct: no tagged fields.
     pub(super) fn end(&mut self) {
         if self.is_flexible() {
-            self.sink.small(&[0]);
+            self.int(0, 1);
         }
     }
 }

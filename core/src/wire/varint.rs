@@ -2,7 +2,7 @@
 //!
 //! Reading is as lenient as Kafka's: a form longer than needed is taken, bits beyond the width are dropped,
 //! and only a last byte that announces one more is refused. Source: `ByteUtils` of Apache Kafka 4.3.
-use nom::{Err, IResult, number::streaming::be_u8};
+use nom::{Err, IResult, Needed, number::streaming::be_u8};
 
 /// The longest form, that of 64 bits.
 pub const MAX_LEN: usize = 10;
@@ -70,17 +70,20 @@ impl Varint {
 /// # Errors
 /// `Incomplete`, or `Failure` if the fifth byte announces a sixth.
 pub fn unsigned(input: &[u8]) -> IResult<&[u8], u32, ()> {
-    let (mut rest, mut value) = (input, 0);
-    // The fifth byte's upper bits fall off the top.
-    for shift in [0, 7, 14, 21, 28] {
-        let (after, byte) = be_u8(rest)?;
-        rest = after;
+    let (mut rest, mut value, mut shift) = (input, 0, 0);
+    while let [byte, behind @ ..] = rest {
+        // The fifth byte's upper bits fall off the top.
         value |= u32::from(byte & 0x7f).wrapping_shl(shift);
-        if byte < 0x80 {
+        rest = behind;
+        if *byte < 0x80 {
             return Ok((rest, value));
         }
+        shift = shift.wrapping_add(7);
+        if shift > 28 {
+            return Err(Err::Failure(()));
+        }
     }
-    Err(Err::Failure(()))
+    Err(Err::Incomplete(Needed::Unknown))
 }
 
 /// Reads a zigzag varint of 32 bits from a stream.

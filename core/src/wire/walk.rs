@@ -349,7 +349,7 @@ impl Walker {
             Kind::Int16 => Token::Int(2),
             Kind::Int32 => Token::Int(4),
             Kind::Int64 => Token::Int(8),
-            Kind::Uuid => {
+            Kind::Uuid if feature::TOPIC_IDS || cfg!(feature = "reverse") => {
                 let value = self.uuid(input)?;
                 self.state = State::Fields;
                 return Ok(Some(Item::Uuid { field, value }));
@@ -375,8 +375,8 @@ impl Walker {
                 self.state = State::Chunk { field, first: true };
                 return Ok(None);
             }
-            // Structs are opened by `value` and `element`.
-            Kind::Struct => return Err(Damage::TooDeep.into()),
+            // Structs are opened by `value` and `element`; without topics' ids there are none in our versions.
+            Kind::Uuid | Kind::Struct => return Err(Damage::TooDeep.into()),
         };
         let value = self.token(input, number)?;
         let value = if kind == Kind::Bool { i64::from(value != 0) } else { value };
