@@ -1,8 +1,10 @@
 //! What the scenarios, vector tests and real brokers share.
 pub mod ask_all;
 pub mod cable;
+#[cfg(feature = "full")]
 pub mod chaos;
 pub mod device;
+#[cfg(feature = "full")]
 pub mod load;
 pub mod meddler;
 pub mod messages;

@@ -3,7 +3,7 @@
 //! Built with `--cfg kurier_defects` in a target folder of its own, so that other builds stay as they are.
 use crate::arguments::Arguments;
 use crate::sh;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 /// Runs the command; `--defects` was taken.
 pub(crate) fn run(mut arguments: Arguments<'_>) -> ExitCode {
@@ -37,17 +37,19 @@ pub(crate) fn run(mut arguments: Arguments<'_>) -> ExitCode {
     command
         .env("CARGO_TARGET_DIR", own.join("defects"))
         .env("RUSTFLAGS", format!("{flags} --cfg kurier_defects"))
-        // Runs for a minute: not worth its best build.
-        .env("CARGO_PROFILE_RELEASE_LTO", "off")
-        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
         .args(["run", "--release", "--quiet", "--package", "kurier-tests", "--bin", "defects", "--"])
         .args(smoltcp.then_some("--smoltcp"))
         .args(&passed);
-    match sh::run(&mut command) {
+    match sh::run(built_for_a_short_run(&mut command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {failure}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// A build for a run of a minute at most: not worth the best there is.
+pub(crate) fn built_for_a_short_run(command: &mut Command) -> &mut Command {
+    command.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
 }

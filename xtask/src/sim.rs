@@ -15,6 +15,8 @@ sim --seed S [--records N] [--faults BITS] [--topics N] [--brokers N] [--trouble
 sim --smoltcp [--first-seed S] [--count N] [--threads T], sim --smoltcp --seed S
                                         the same over frames: the smoltcp adapter and smoltcp on a cable that loses,
                                         doubles, delays and damages them; N is 1000 unless it is given
+sim --lean [--smoltcp] ...               the same, or one of them, as a device's producer that leaves out the core's features:
+                                        all of them but its counters
 sim --defects [--smoltcp] [--first-seed S] [--count N] [--threads T] [--defect NAME]
                                         a core with deliberate defects, one at a time: each must be caught
                                         within N histories, 3000 unless it is given
@@ -56,7 +58,7 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
     if arguments.flag("--defects") {
         return crate::defects::run(arguments);
     }
-    let smoltcp = arguments.flag("--smoltcp");
+    let (smoltcp, lean) = (arguments.flag("--smoltcp"), arguments.flag("--lean"));
     let mut passed: Vec<String> = Vec::new();
     for name in ["--first-seed", "--count", "--threads", "--seed"].into_iter().chain(LIMITS) {
         match arguments.value::<u64>(name) {
@@ -78,7 +80,11 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
         passed.extend(["--count".to_owned(), if smoltcp { "1000" } else { "10000" }.to_owned()]);
     }
     let mut command = sh::cargo();
-    command.args(["run", "--release", "--quiet", "--package", "kurier-tests", "--bin", "sim", "--"]);
+    command.args(["run", "--release", "--quiet", "--package", "kurier-tests", "--bin", "sim"]);
+    if lean {
+        crate::defects::built_for_a_short_run(command.arg("--no-default-features"));
+    }
+    command.arg("--");
     sh::ended(sh::run(command.args(smoltcp.then_some("--smoltcp")).args(&passed)))
 }
 

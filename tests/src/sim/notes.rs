@@ -1,6 +1,6 @@
 //! What a broker says of single records when it refuses a batch (KIP-467): the ones to blame are told the error, the
 //! others that they failed with them, and its message is told as it was. The model's brokers refuse records without a key
-//! that way, where a topic wants keys.
+//! that way, where a topic wants keys. A producer without the feature `notes` tells the error of every record.
 use super::oracle::{Finding, Wrong};
 use kurier_core::delivery::Told;
 use kurier_core::error::DeliveryError;
@@ -23,7 +23,8 @@ pub(super) fn check(
     }
     let wrong = |what: String| Err((Wrong::Broken, format!("batch {} was refused: {what}", told.serial)));
     if !told.has_notes {
-        return if always { wrong("nobody says for which records".to_owned()) } else { Ok(()) };
+        let must = always && cfg!(feature = "full");
+        return if must { wrong("nobody says for which records".to_owned()) } else { Ok(()) };
     }
     for (keyless, index) in keyless.zip(told.first..) {
         let of = told.of(Ticket { serial: told.serial, index }).and_then(|of| of.outcome.error());

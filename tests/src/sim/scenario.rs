@@ -72,6 +72,17 @@ pub(super) enum End {
 }
 
 impl Scenario {
+    /// Nothing that a producer without features refuses: `acks=0`, and brokers before 2.8.
+    fn keep_what_a_device_has(&mut self) {
+        if matches!(self.acks, Acks::Zero) {
+            self.acks = Acks::Leader;
+            self.config = self.config.acks(self.acks);
+        }
+        if matches!(self.release, Release::V2_4 | Release::V2_1 | Release::V1_0 | Release::V0_11) {
+            self.release = Release::V2_8;
+        }
+    }
+
     pub(super) fn new(seed: u64, limit: Limit) -> Self {
         let d = &mut Dice::new(seed, 1);
         let size = d.below(SIZES.len() as u64) as usize;
@@ -203,6 +214,9 @@ impl Scenario {
             scenario.draw_settings();
         }
         scenario.sharpen(limit);
+        if !cfg!(feature = "full") {
+            scenario.keep_what_a_device_has();
+        }
         scenario.lower(limit);
         if scenario.has(fault::STALE) {
             // Who is told the wrong thing asks very often; byte by byte that is half a million polls.
