@@ -17,7 +17,7 @@ pub const CARRY: usize = 16;
 
 /// What came next.
 #[derive(Debug)]
-pub enum Piece<'a> {
+pub enum Piece {
     /// The input is used up, but for what is to be carried.
     NeedMore,
     /// An answer to this request begins; [`Incoming::expect`] says how to read it.
@@ -25,8 +25,8 @@ pub enum Piece<'a> {
         /// The request's number.
         correlation: i32,
     },
-    /// A part of the answer.
-    Item(Item<'a>),
+    /// A part of the answer: it is in the place that was given for it.
+    Item,
     /// The answer is over.
     Over,
 }
@@ -89,19 +89,19 @@ impl Incoming {
         }
     }
 
-    /// What comes next in `input`.
+    /// What comes next in `input`. A part of the answer is put where `item` is, and not moved from call to call.
     ///
     /// # Errors
     /// The stream cannot be read any further.
     #[cfg_attr(target_pointer_width = "32", inline(never))] // fewer spills
-    pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Piece<'a>, Broken> {
+    pub fn next<'a>(&mut self, input: &mut &'a [u8], item: &mut Item<'a>) -> Result<Piece, Broken> {
         match &mut self.stage {
             Stage::Size => {
                 let Some(size) = take_int32(input) else { return Ok(Piece::NeedMore) };
                 let left =
                     size.checked_sub(4).and_then(|left| u32::try_from(left).ok()).ok_or(Broken::Size)?;
                 self.stage = Stage::Correlation { left };
-                self.next(input)
+                self.next(input, item)
             }
             Stage::Correlation { left } => {
                 let left = *left;
@@ -111,14 +111,17 @@ impl Incoming {
             }
             // Nobody said how to read it.
             Stage::Expecting { .. } => Err(Broken::Size),
-            Stage::Body(walker) => match walker.next(input).map_err(Broken::Message)? {
-                Item::NeedMore => Ok(Piece::NeedMore),
-                Item::Done => {
-                    self.stage = Stage::Size;
-                    Ok(Piece::Over)
-                }
-                item => Ok(Piece::Item(item)),
-            },
+            Stage::Body(walker) => {
+                walker.read_item(input, item).map_err(Broken::Message)?;
+                Ok(match item {
+                    Item::NeedMore => Piece::NeedMore,
+                    Item::Done => {
+                        self.stage = Stage::Size;
+                        Piece::Over
+                    }
+                    _ => Piece::Item,
+                })
+            }
         }
     }
 }

@@ -86,9 +86,10 @@ impl<H: Host> Sender<'_, H> {
         input: &mut &[u8],
         now: Millis,
     ) -> Result<(), Broken> {
+        let mut item = Item::NeedMore;
         loop {
             let Some(slot) = self.link_mut(index) else { return Ok(()) };
-            match slot.link.incoming.next(input)? {
+            match slot.link.incoming.next(input, &mut item)? {
                 Piece::NeedMore => return Ok(()),
                 Piece::Answer { correlation } => {
                     let request = self.expected(index, correlation).ok_or(Broken::Size)?;
@@ -97,7 +98,7 @@ impl<H: Host> Sender<'_, H> {
                         slot.link.incoming.expect(message, i16::from(request.version));
                     }
                 }
-                Piece::Item(item) => self.take_item(index, context, &item, now),
+                Piece::Item => self.take_item(index, context, &item, now),
                 Piece::Over => {
                     let request = self.link_mut(index).and_then(|slot| slot.link.in_flight.pop());
                     if let Some(request) = request {

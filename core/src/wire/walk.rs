@@ -166,9 +166,22 @@ impl Walker {
     /// # Errors
     /// The message is damaged; what was returned before stands.
     pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Item<'a>, Damage> {
-        match self.walk(input) {
-            Ok(item) => Ok(item),
-            Err(Stop::More) => Ok(Item::NeedMore),
+        let mut item = Item::NeedMore;
+        self.read_item(input, &mut item)?;
+        Ok(item)
+    }
+
+    /// The same, put where `item` is.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub fn read_item<'a>(&mut self, input: &mut &'a [u8], item: &mut Item<'a>) -> Result<(), Damage> {
+        match self.walk(input, item) {
+            Ok(()) => Ok(()),
+            Err(Stop::More) => {
+                *item = Item::NeedMore;
+                Ok(())
+            }
             Err(Stop::Damage(damage)) => {
                 self.state = State::Broken(damage);
                 Err(damage)
@@ -176,27 +189,27 @@ impl Walker {
         }
     }
 
-    fn walk<'a>(&mut self, input: &mut &'a [u8]) -> Result<Item<'a>, Stop> {
+    fn walk<'a>(&mut self, input: &mut &'a [u8], item: &mut Item<'a>) -> Result<(), Stop> {
         loop {
-            let item = match self.state {
-                State::Fields => self.advance(input)?,
-                State::Tagged(at) => self.value(input, at, self.field(at)?, TAGS)?,
-                State::Chunk { field, first } => Some(self.chunk(input, field, first)?),
-                State::Skip => self.skip(input)?,
-                State::Trailing => Some(self.trailing(input)?),
+            let found = match self.state {
+                State::Fields => self.advance(input, item)?,
+                State::Tagged(at) => self.value(input, at, self.field(at)?, TAGS, item)?,
+                State::Chunk { field, first } => self.chunk(input, field, first, item)?,
+                State::Skip => self.skip(input, item)?,
+                State::Trailing => self.trailing(input, item)?,
                 State::Broken(damage) => return Err(damage.into()),
             };
-            if let Some(item) = item {
-                return Ok(item);
+            if found {
+                return Ok(());
             }
         }
     }
 
     /// One step of the innermost frame.
-    fn advance<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Item<'a>>, Stop> {
+    fn advance<'a>(&mut self, input: &mut &'a [u8], item: &mut Item<'a>) -> Result<bool, Stop> {
         let first = match self.top.cursor {
-            NEXT => return self.element(input),
-            TAGS => return self.tag(input),
+            NEXT => return self.element(input, item),
+            TAGS => return self.tag(input, item),
             cursor => cursor,
         };
         let mut at = first;
@@ -204,43 +217,45 @@ impl Walker {
             let field = self.field(at)?;
             let next = after(at, field);
             if field.tag().is_none() && field.exists(self.version) {
-                return self.value(input, at, field, next);
+                return self.value(input, at, field, next, item);
             }
             at = next;
         }
         if feature::OLD_BROKERS && !self.flexible {
-            return Ok(self.close());
+            return Ok(self.close(item));
         }
         let count = self.token(input, Token::Varint)?;
         // A count with the sign bit set is negative to Kafka, and means none.
         let tags = if count > i64::from(i32::MAX) { 0 } else { count };
         self.top.tags = u16::try_from(tags).map_err(|_| Damage::TooManyTags)?;
         self.top.cursor = TAGS;
-        Ok(None)
+        Ok(false)
     }
 
     /// The next element of an array, or its end.
-    fn element<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Item<'a>>, Stop> {
+    fn element<'a>(&mut self, input: &mut &'a [u8], item: &mut Item<'a>) -> Result<bool, Stop> {
         let at = self.top.field;
         let Some(elements) = self.top.elements.checked_sub(1) else {
             self.pop();
-            return Ok(Some(Item::End { field: at }));
+            *item = Item::End { field: at };
+            return Ok(true);
         };
         let kind = self.field(at)?.kind();
-        let item = if kind == Kind::Struct {
+        let found = if kind == Kind::Struct {
             self.top.cursor = at.saturating_add(1);
-            Some(Item::Element { field: at })
+            *item = Item::Element { field: at };
+            true
         } else {
-            self.scalar(input, at, kind, false)?
+            self.scalar(input, at, kind, false, item)?
         };
         self.top.elements = elements;
-        Ok(item)
+        Ok(found)
     }
 
     /// The next tagged field, or the end of the struct.
-    fn tag<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Item<'a>>, Stop> {
+    fn tag<'a>(&mut self, input: &mut &'a [u8], item: &mut Item<'a>) -> Result<bool, Stop> {
         let Some(tags) = self.top.tags.checked_sub(1) else {
-            return Ok(self.close());
+            return Ok(self.close(item));
         };
         let [t0, t1, t2, t3, s0, s1, s2, s3] = self.token(input, Token::Tag)?.to_be_bytes();
         let (tag, size) = (u32::from_be_bytes([t0, t1, t2, t3]), u32::from_be_bytes([s0, s1, s2, s3]));
@@ -251,7 +266,7 @@ impl Walker {
             }
             // The size is not compared with what the value takes: Kafka does not either.
             self.state = State::Tagged(at);
-            return Ok(None);
+            return Ok(false);
         }
         if size > self.left {
             return Err(Damage::LengthBeyondEnd.into());
@@ -262,7 +277,7 @@ impl Walker {
             self.unknown_tag = tag;
         }
         self.state = State::Skip;
-        Ok(None)
+        Ok(false)
     }
 
     /// The field that has this tag in the innermost struct, in any version.
@@ -280,7 +295,7 @@ impl Walker {
     }
 
     /// A struct is over: the header, the message, an element, or a struct of its own.
-    fn close<'a>(&mut self) -> Option<Item<'a>> {
+    fn close(&mut self, item: &mut Item<'_>) -> bool {
         let field = self.top.field;
         if field == ROOT {
             if self.in_header {
@@ -289,14 +304,15 @@ impl Walker {
             } else {
                 self.state = State::Trailing;
             }
-            return None;
+            return false;
         }
         if self.message.field(field).is_some_and(Field::is_array) {
             self.top.cursor = NEXT;
         } else {
             self.pop();
         }
-        Some(Item::ElementEnd { field })
+        *item = Item::ElementEnd { field };
+        true
     }
 
     /// The value of a field; the frame that holds it goes on at `next`.
@@ -306,15 +322,16 @@ impl Walker {
         at: u8,
         field: &Field,
         next: u8,
-    ) -> Result<Option<Item<'a>>, Stop> {
+        item: &mut Item<'a>,
+    ) -> Result<bool, Stop> {
         let nullable = field.is_nullable(self.version);
         if !field.is_array() && field.kind() != Kind::Struct {
-            let item = self.scalar(input, at, field.kind(), nullable)?;
+            let found = self.scalar(input, at, field.kind(), nullable, item)?;
             self.top.cursor = next;
-            return Ok(item);
+            return Ok(found);
         }
         let mut open = Frame { elements: 0, tags: 0, field: at, cursor: at.saturating_add(1) };
-        let item = if field.is_array() {
+        *item = if field.is_array() {
             match self.length(input, Token::Int(4))? {
                 None if nullable => Item::Null { field: at },
                 None => return Err(Damage::NotNullable.into()),
@@ -333,7 +350,7 @@ impl Walker {
         if !matches!(item, Item::Null { .. }) {
             self.push(open)?;
         }
-        Ok(Some(item))
+        Ok(true)
     }
 
     /// A number, a UUID, or the length of a text. Changes the state only if it was read.
@@ -343,7 +360,8 @@ impl Walker {
         field: u8,
         kind: Kind,
         nullable: bool,
-    ) -> Result<Option<Item<'a>>, Stop> {
+        item: &mut Item<'a>,
+    ) -> Result<bool, Stop> {
         let number = match kind {
             Kind::Bool | Kind::Int8 => Token::Int(1),
             Kind::Int16 => Token::Int(2),
@@ -352,7 +370,8 @@ impl Walker {
             Kind::Uuid if feature::TOPIC_IDS || cfg!(feature = "reverse") => {
                 let value = self.uuid(input)?;
                 self.state = State::Fields;
-                return Ok(Some(Item::Uuid { field, value }));
+                *item = Item::Uuid { field, value };
+                return Ok(true);
             }
             Kind::Text | Kind::Bytes => {
                 let text = kind == Kind::Text;
@@ -362,7 +381,8 @@ impl Walker {
                         return Err(Damage::NotNullable.into());
                     }
                     self.state = State::Fields;
-                    return Ok(Some(Item::Null { field }));
+                    *item = Item::Null { field };
+                    return Ok(true);
                 };
                 if text && length > MAX_TEXT {
                     return Err(Damage::TextTooLong.into());
@@ -373,7 +393,7 @@ impl Walker {
                 self.total = length;
                 self.chunk = length;
                 self.state = State::Chunk { field, first: true };
-                return Ok(None);
+                return Ok(false);
             }
             // Structs are opened by `value` and `element`; without topics' ids there are none in our versions.
             Kind::Uuid | Kind::Struct => return Err(Damage::TooDeep.into()),
@@ -389,19 +409,27 @@ impl Walker {
             self.version = 0;
             self.flexible = self.message.api.is_flexible(0);
         }
-        Ok(Some(Item::Int { field, value }))
+        *item = Item::Int { field, value };
+        Ok(true)
     }
 
     /// What has arrived of a text.
-    fn chunk<'a>(&mut self, input: &mut &'a [u8], field: u8, first: bool) -> Result<Item<'a>, Stop> {
+    fn chunk<'a>(
+        &mut self,
+        input: &mut &'a [u8],
+        field: u8,
+        first: bool,
+        item: &mut Item<'a>,
+    ) -> Result<bool, Stop> {
         let chunk = self.piece(input)?;
         let last = self.chunk == 0;
         self.state = if last { State::Fields } else { State::Chunk { field, first: false } };
-        Ok(Item::Chunk { field, chunk, first, last, total: self.total })
+        *item = Item::Chunk { field, chunk, first, last, total: self.total };
+        Ok(true)
     }
 
     /// What has arrived of an unknown tagged field.
-    fn skip<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Item<'a>>, Stop> {
+    fn skip<'a>(&mut self, input: &mut &'a [u8], _item: &mut Item<'a>) -> Result<bool, Stop> {
         let _chunk = self.piece(input)?;
         let last = self.chunk == 0;
         if last {
@@ -409,22 +437,25 @@ impl Walker {
         }
         #[cfg(feature = "reverse")]
         if self.verbose {
-            return Ok(Some(Item::Unknown { tag: self.unknown_tag, chunk: _chunk, last }));
+            *_item = Item::Unknown { tag: self.unknown_tag, chunk: _chunk, last };
+            return Ok(true);
         }
-        Ok(None)
+        Ok(false)
     }
 
     /// What has arrived behind the last field.
-    fn trailing<'a>(&mut self, input: &mut &'a [u8]) -> Result<Item<'a>, Stop> {
+    fn trailing<'a>(&mut self, input: &mut &'a [u8], item: &mut Item<'a>) -> Result<bool, Stop> {
         while self.left > 0 {
             self.chunk = self.left;
             let _chunk = self.piece(input)?;
             #[cfg(feature = "reverse")]
             if self.verbose {
-                return Ok(Item::Trailing { chunk: _chunk });
+                *item = Item::Trailing { chunk: _chunk };
+                return Ok(true);
             }
         }
-        Ok(Item::Done)
+        *item = Item::Done;
+        Ok(true)
     }
 }
 

@@ -68,14 +68,15 @@ pub(crate) fn frame(
             window[held..held + count].copy_from_slice(now);
             piece = later;
             let mut input = &window[..held + count];
+            let mut item = Item::NeedMore;
             loop {
-                match incoming.next(&mut input) {
+                match incoming.next(&mut input, &mut item) {
                     Ok(Piece::NeedMore) => break,
                     Ok(Piece::Answer { correlation }) => {
                         assert_eq!(correlation, 9);
                         incoming.expect(message, version);
                     }
-                    Ok(Piece::Item(item)) => list.take(&item),
+                    Ok(Piece::Item) => list.take(&item),
                     Ok(Piece::Over) => {
                         assert!(input.is_empty() && piece.is_empty(), "an end before the frame's");
                         return list.over(Event::Done);
