@@ -15,7 +15,7 @@ mod check;
 /// The longest time a setting stands for, in ms: 12.4 days.
 pub const MAX_MS: u32 = 1 << 30;
 /// The most requests in flight on one link, and batches in flight for one partition: what a broker remembers
-/// of an idempotent producer. It also holds without idempotence.
+/// of an idempotent producer. It also holds without idempotence. Without the feature `pipelining` it is 1.
 pub const MAX_IN_FLIGHT: u32 = if feature::PIPELINING { 5 } else { 1 };
 
 /// Which acknowledgement completes a record (`acks`).
@@ -192,7 +192,7 @@ impl<'a> Config<'a> {
     }
 
     /// `max.in.flight.requests.per.connection`, from 1. Default 5. More than 5 is allowed without idempotence only,
-    /// and acts as 5.
+    /// and acts as 5. Without the feature `pipelining` any acts as 1.
     #[must_use]
     pub const fn max_in_flight(mut self, requests: u32) -> Self {
         self.max_in_flight = requests;
@@ -265,7 +265,7 @@ impl<'a> Checked<'a> {
         self.0.delivery_timeout_ms.is_none() && self.0.least_delivery_timeout() > 120_000
     }
 
-    /// Requests in flight on one link, 1 to 5.
+    /// Requests in flight on one link, 1 to [`MAX_IN_FLIGHT`].
     #[allow(clippy::cast_possible_truncation)] // capped at 5
     pub const fn max_in_flight(self) -> u8 {
         // It is 1 or more.

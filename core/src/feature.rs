@@ -19,9 +19,6 @@ pub(crate) const OLD_BROKERS: bool = cfg!(feature = "old-brokers");
 /// `topic-ids`: Metadata 10 and Produce 13 and above, which name topics by their ids, and let a broker send its clients back
 /// to the bootstrap servers (KIP-1102).
 pub(crate) const TOPIC_IDS: bool = cfg!(feature = "topic-ids");
-/// There may be so many slots that one is looked for first where it probably is; and lists may grow. A device looks at all of
-/// its few, and a [`Storage`](crate::storage::Storage) has its places from the beginning.
-pub(crate) const GROWS: bool = cfg!(not(target_os = "none"));
 /// `trouble`: why a link was given up last.
 pub(crate) const TROUBLE: bool = cfg!(feature = "trouble");
 /// `pipelining`: up to five requests of a link, and batches of a partition, in flight; without it, one.

@@ -4,7 +4,6 @@
 //! (fixed slots, `&'static mut` buffers); on a server slots may grow and a buffer carries what the host
 //! needs to complete its records.
 use crate::batch::Meta;
-use crate::feature;
 
 /// The memory of one kind of host.
 pub trait Host: 'static {
@@ -60,6 +59,11 @@ impl Buf for &'static mut Buffer {
 
 /// A list of `T` that is full at some point, and says so.
 pub trait Slots<T> {
+    /// Whether it may get more places than it had when the producer began. A list that does is expected to be long: what it
+    /// holds is looked for first where it probably is. Of one that does not, all of the few are looked at; links and queues
+    /// have all their places from the beginning.
+    const GROWS: bool;
+
     /// What it holds.
     fn as_slice(&self) -> &[T];
     /// What it holds, to change it.
@@ -72,17 +76,19 @@ pub trait Slots<T> {
     /// Takes the last one.
     fn pop(&mut self) -> Option<T>;
 
-    /// The one at `index`.
+    /// The one at `index`; `None` beyond the end.
     fn at(&self, index: u16) -> Option<&T> {
         self.as_slice().get(usize::from(index))
     }
-    /// The one at `index`, to change it.
+    /// The one at `index`, to change it; `None` beyond the end.
     fn at_mut(&mut self, index: u16) -> Option<&mut T> {
         self.as_mut_slice().get_mut(usize::from(index))
     }
 }
 
 impl<T> Slots<T> for &'static mut heapless::VecView<T> {
+    const GROWS: bool = false;
+
     fn as_slice(&self) -> &[T] {
         heapless::VecView::as_slice(self)
     }
@@ -183,8 +189,7 @@ impl<S> Ring<S> {
         S: Slots<Option<T>>,
     {
         if self.len == self.slots.as_slice().len() {
-            // A device's are all there from the beginning.
-            if !feature::GROWS {
+            if !S::GROWS {
                 return Err(item);
             }
             // In order from the first slot, so that the new one is behind the last.
@@ -269,10 +274,32 @@ fn reverse<T>(mut rest: &mut [T]) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_ring_keeps_order_while_it_wraps_and_grows() {
-        let storage = std::boxed::Box::leak(std::boxed::Box::new(heapless::Vec::<Option<u32>, 4>::new()));
-        let mut ring = Ring::new(storage.as_mut_view());
+    /// A list that grows up to four.
+    #[derive(Debug)]
+    struct Growing<T>(std::vec::Vec<T>);
+
+    impl<T> Slots<T> for Growing<T> {
+        const GROWS: bool = true;
+
+        fn as_slice(&self) -> &[T] {
+            &self.0
+        }
+        fn as_mut_slice(&mut self) -> &mut [T] {
+            &mut self.0
+        }
+        fn push(&mut self, item: T) -> Result<(), T> {
+            if self.0.len() == 4 {
+                return Err(item);
+            }
+            self.0.push(item);
+            Ok(())
+        }
+        fn pop(&mut self) -> Option<T> {
+            self.0.pop()
+        }
+    }
+
+    fn keeps_order<S: Slots<Option<u32>>>(mut ring: Ring<S>) {
         for n in 0..3 {
             ring.push(n).unwrap();
         }
@@ -286,6 +313,18 @@ mod tests {
             assert_eq!(ring.pop(), Some(n));
         }
         assert!(ring.is_empty());
+    }
+
+    #[test]
+    fn a_ring_keeps_order_while_it_wraps_and_grows() {
+        keeps_order(Ring::new(Growing(std::vec::Vec::new())));
+    }
+
+    #[test]
+    fn a_ring_over_places_that_are_there_from_the_beginning_keeps_order_while_it_wraps() {
+        let storage = heapless::Vec::<Option<u32>, 4>::from_array([None; 4]);
+        let storage = std::boxed::Box::leak(std::boxed::Box::new(storage));
+        keeps_order(Ring::new(storage.as_mut_view()));
     }
 
     #[test]

@@ -56,6 +56,8 @@ impl<T> HeapSlots<T> {
 }
 
 impl<T> Slots<T> for HeapSlots<T> {
+    const GROWS: bool = true;
+
     fn as_slice(&self) -> &[T] {
         &self.0
     }

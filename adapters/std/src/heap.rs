@@ -143,6 +143,8 @@ impl<T> Default for HeapSlots<T> {
 }
 
 impl<T> Slots<T> for HeapSlots<T> {
+    const GROWS: bool = true;
+
     fn as_slice(&self) -> &[T] {
         &self.0
     }

@@ -112,7 +112,7 @@ impl<H: Host> Accumulator<H> {
     /// The slot that stands for a partition. Slots of a topic mostly lie side by side.
     pub fn slot(&self, topic: u16, partition: i32) -> Option<u16> {
         let is = |queue: &super::Queue<H::Buf>| queue.topic == topic && queue.partition == partition;
-        if feature::GROWS
+        if <H::Slots<super::Queue<H::Buf>>>::GROWS
             && let base = self.topics.at(topic)?.base_slot
             && let Some(guess) = u16::try_from(partition).ok().and_then(|p| base.checked_add(p))
             && self.queue(guess).is_some_and(is)

@@ -135,7 +135,8 @@ impl<H: Host> Sender<'_, H> {
         let mut index = self.highest(0, &free);
         let rested = index.and_then(|index| self.link(index)).is_some_and(|slot| !slot.link.backing_off);
         // A peer may list as many brokers as it likes; a cluster does not have so many.
-        let may_grow = feature::GROWS && !rested && self.link_count() < super::links::MOST_LINKS;
+        let may_grow =
+            <H::Slots<LinkSlot<H>>>::GROWS && !rested && self.link_count() < super::links::MOST_LINKS;
         if may_grow && self.links.push(LinkSlot::new()).is_ok() {
             index = self.link_count().checked_sub(1);
         }

@@ -33,7 +33,6 @@ use crate::config::Checked;
 use crate::connection::{Lifecycle, Link};
 use crate::defect::{self, Defect};
 use crate::error::{DeliveryError, TopicError};
-use crate::feature;
 use crate::host::{Host, Ring, Slots};
 use crate::idempotence::sequence::Generation;
 use crate::identity::Identity;
@@ -351,7 +350,7 @@ impl<'a, H: Host> Sender<'a, H> {
     /// The slot that stands for a partition.
     fn find_slot(&self, topic: Topic, partition: i32) -> Option<u16> {
         let is = |slot: &Slot<H::Buf>| slot.place.topic == topic.0 && slot.place.partition == partition;
-        if feature::GROWS
+        if <H::Slots<Slot<H::Buf>>>::GROWS
             && let base = self.topics.known(topic)?.base_slot
             && let Some(guess) = u16::try_from(partition).ok().and_then(|p| base.checked_add(p))
             && self.slots.at(guess).is_some_and(is)

@@ -4,7 +4,6 @@ use super::window::Window;
 use crate::cluster::Place;
 use crate::cluster::place::NO_LEADER;
 use crate::defect::{self, Defect};
-use crate::feature;
 use crate::host::{Buf, Host, Slots};
 use crate::idempotence::Sequence;
 use crate::record::Topic;
@@ -104,7 +103,7 @@ impl<H: Host> Sender<'_, H> {
                 self.slot_count().saturating_sub(1)
             }
         };
-        if feature::GROWS
+        if <H::Slots<Slot<H::Buf>>>::GROWS
             && partition == 0
             && let Some(known) = self.topics.known_mut(topic)
         {

@@ -139,7 +139,7 @@ impl<'s, 'a, S: Sink<'a> + ?Sized> Emit<'s, S> {
     }
 
     fn varint(&mut self, value: u32) {
-        self.sink.small(Varint::short(value).as_bytes());
+        self.sink.small(Varint::unsigned(value).as_bytes());
     }
 
     /// A length or count in compact form, which is one more.

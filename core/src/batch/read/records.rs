@@ -91,6 +91,19 @@ impl<'a> Iterator for Headers<'a> {
     }
 }
 
+/// A varint of 32 bits as records have it, and how many bytes lie behind it; `None` if it does not end. A form longer than
+/// needed is taken, up to 5 bytes (`ByteUtils.readVarint` of Apache Kafka 4.3).
+pub fn varint(bytes: &[u8]) -> Option<(i32, usize)> {
+    let mut reader = Reader { rest: bytes };
+    Some((reader.varint()?, reader.rest.len()))
+}
+
+/// The same of 64 bits, up to 10 bytes (`ByteUtils.readVarlong`).
+pub fn varlong(bytes: &[u8]) -> Option<(i64, usize)> {
+    let mut reader = Reader { rest: bytes };
+    Some((reader.varlong()?, reader.rest.len()))
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Reader<'a> {
     rest: &'a [u8],

@@ -92,7 +92,7 @@ impl Encoder<'_> {
             self.out.extend_from_slice(&inner);
         }
         for (tag, bytes) in extra {
-            self.out.extend_from_slice(Varint::unsigned(u64::from(*tag)).as_bytes());
+            self.out.extend_from_slice(Varint::unsigned(*tag).as_bytes());
             self.varint(bytes.len());
             self.out.extend_from_slice(bytes);
         }
@@ -177,9 +177,8 @@ impl Encoder<'_> {
     fn length(&mut self, len: Option<usize>, classic: u8, name: &'static str) -> Result<(), CodecError> {
         let len = len.map(i32::try_from).transpose().map_err(|_| CodecError::OutOfRange(name))?;
         if self.flexible {
-            self.out.extend_from_slice(
-                Varint::unsigned(len.map_or(0, |len| u64::from(len.unsigned_abs()) + 1)).as_bytes(),
-            );
+            self.out
+                .extend_from_slice(Varint::unsigned(len.map_or(0, |len| len.unsigned_abs() + 1)).as_bytes());
             return Ok(());
         }
         let len = i64::from(len.unwrap_or(-1));
@@ -187,7 +186,7 @@ impl Encoder<'_> {
     }
 
     fn varint(&mut self, value: usize) {
-        self.out.extend_from_slice(Varint::unsigned(value as u64).as_bytes());
+        self.out.extend_from_slice(Varint::unsigned(value as u32).as_bytes());
     }
 }
 

@@ -51,10 +51,10 @@ pub fn request_header(payload: &[u8]) -> Result<(RequestHeader, &[u8]), CodecErr
 pub fn response_header(api: &Api, version: i16, correlation: i32, tags: &Tags) -> Vec<u8> {
     let mut out = correlation.to_be_bytes().to_vec();
     if api.response_header(version) >= 1 {
-        out.extend_from_slice(Varint::unsigned(tags.len() as u64).as_bytes());
+        out.extend_from_slice(Varint::unsigned(tags.len() as u32).as_bytes());
         for (tag, bytes) in tags {
-            out.extend_from_slice(Varint::unsigned(u64::from(*tag)).as_bytes());
-            out.extend_from_slice(Varint::unsigned(bytes.len() as u64).as_bytes());
+            out.extend_from_slice(Varint::unsigned(*tag).as_bytes());
+            out.extend_from_slice(Varint::unsigned(bytes.len() as u32).as_bytes());
             out.extend_from_slice(bytes);
         }
     }
