@@ -17,6 +17,8 @@
 //! count that was checked against the bytes left, or ends; after damage every call answers the same damage.
 mod frames;
 mod read;
+mod tags;
+mod value;
 #[cfg(test)]
 mod tests;
 
@@ -35,8 +37,6 @@ const TAGS: u8 = 0xfe;
 const TAIL: u8 = 0xfd;
 /// [`Frame::field`] of the message itself.
 const ROOT: u8 = 0xff;
-/// Kafka's limit of a string, in bytes.
-const MAX_TEXT: u32 = 0x7fff;
 
 /// Why a step did not get to an item.
 enum Stop {
@@ -252,48 +252,6 @@ impl Walker {
         Ok(found)
     }
 
-    /// The next tagged field, or the end of the struct.
-    fn tag<'a>(&mut self, input: &mut &'a [u8], item: &mut Item<'a>) -> Result<bool, Stop> {
-        let Some(tags) = self.top.tags.checked_sub(1) else {
-            return Ok(self.close(item));
-        };
-        let [t0, t1, t2, t3, s0, s1, s2, s3] = self.token(input, Token::Tag)?.to_be_bytes();
-        let (tag, size) = (u32::from_be_bytes([t0, t1, t2, t3]), u32::from_be_bytes([s0, s1, s2, s3]));
-        self.top.tags = tags;
-        if let Some((at, field)) = self.tagged_field(tag)? {
-            if !field.exists(self.version) {
-                return Err(Damage::TagOfOtherVersion.into());
-            }
-            // The size is not compared with what the value takes: Kafka does not either.
-            self.state = State::Tagged(at);
-            return Ok(false);
-        }
-        if size > self.left {
-            return Err(Damage::LengthBeyondEnd.into());
-        }
-        self.chunk = size;
-        #[cfg(feature = "reverse")]
-        {
-            self.unknown_tag = tag;
-        }
-        self.state = State::Skip;
-        Ok(false)
-    }
-
-    /// The field that has this tag in the innermost struct, in any version.
-    fn tagged_field(&self, tag: u32) -> Result<Option<(u8, &'static Field)>, Damage> {
-        // The first field inside; ROOT wraps around to the first of all.
-        let mut at = if self.in_header { TAIL } else { self.top.field.wrapping_add(1) };
-        while at != TAIL {
-            let field = self.field(at)?;
-            if field.tag().is_some_and(|known| u32::from(known) == tag) {
-                return Ok(Some((at, field)));
-            }
-            at = after(at, field);
-        }
-        Ok(None)
-    }
-
     /// A struct is over: the header, the message, an element, or a struct of its own.
     fn close(&mut self, item: &mut Item<'_>) -> bool {
         let field = self.top.field;
@@ -313,149 +271,6 @@ impl Walker {
         }
         *item = Item::ElementEnd { field };
         true
-    }
-
-    /// The value of a field; the frame that holds it goes on at `next`.
-    fn value<'a>(
-        &mut self,
-        input: &mut &'a [u8],
-        at: u8,
-        field: &Field,
-        next: u8,
-        item: &mut Item<'a>,
-    ) -> Result<bool, Stop> {
-        let nullable = field.is_nullable(self.version);
-        if !field.is_array() && field.kind() != Kind::Struct {
-            let found = self.scalar(input, at, field.kind(), nullable, item)?;
-            self.top.cursor = next;
-            return Ok(found);
-        }
-        let mut open = Frame { elements: 0, tags: 0, field: at, cursor: at.saturating_add(1) };
-        *item = if field.is_array() {
-            match self.length(input, Token::Int(4))? {
-                None if nullable => Item::Null { field: at },
-                None => return Err(Damage::NotNullable.into()),
-                Some(count) if count > self.left => return Err(Damage::CountBeyondEnd.into()),
-                Some(count) => {
-                    open.elements = count;
-                    open.cursor = NEXT;
-                    Item::Begin { field: at, count }
-                }
-            }
-        } else {
-            Item::Element { field: at }
-        };
-        self.state = State::Fields;
-        self.top.cursor = next;
-        if !matches!(item, Item::Null { .. }) {
-            self.push(open)?;
-        }
-        Ok(true)
-    }
-
-    /// A number, a UUID, or the length of a text. Changes the state only if it was read.
-    fn scalar<'a>(
-        &mut self,
-        input: &mut &'a [u8],
-        field: u8,
-        kind: Kind,
-        nullable: bool,
-        item: &mut Item<'a>,
-    ) -> Result<bool, Stop> {
-        let number = match kind {
-            Kind::Bool | Kind::Int8 => Token::Int(1),
-            Kind::Int16 => Token::Int(2),
-            Kind::Int32 => Token::Int(4),
-            Kind::Int64 => Token::Int(8),
-            Kind::Uuid if feature::TOPIC_IDS || cfg!(feature = "reverse") => {
-                let value = self.uuid(input)?;
-                self.state = State::Fields;
-                *item = Item::Uuid { field, value };
-                return Ok(true);
-            }
-            Kind::Text | Kind::Bytes => {
-                let text = kind == Kind::Text;
-                let length = self.length(input, if text { Token::Int(2) } else { Token::Int(4) })?;
-                let Some(length) = length else {
-                    if !nullable {
-                        return Err(Damage::NotNullable.into());
-                    }
-                    self.state = State::Fields;
-                    *item = Item::Null { field };
-                    return Ok(true);
-                };
-                if text && length > MAX_TEXT {
-                    return Err(Damage::TextTooLong.into());
-                }
-                if length > self.left {
-                    return Err(Damage::LengthBeyondEnd.into());
-                }
-                self.total = length;
-                self.chunk = length;
-                self.state = State::Chunk { field, first: true };
-                return Ok(false);
-            }
-            // Structs are opened by `value` and `element`; without topics' ids there are none in our versions.
-            Kind::Uuid | Kind::Struct => return Err(Damage::TooDeep.into()),
-        };
-        let value = self.token(input, number)?;
-        let value = if kind == Kind::Bool { i64::from(value != 0) } else { value };
-        self.state = State::Fields;
-        if feature::OLD_BROKERS
-            && field == 0
-            && self.version > 0
-            && self.message.version_0_if_first_is.is_some_and(|it| i64::from(it) == value)
-        {
-            self.version = 0;
-            self.flexible = self.message.api.is_flexible(0);
-        }
-        *item = Item::Int { field, value };
-        Ok(true)
-    }
-
-    /// What has arrived of a text.
-    fn chunk<'a>(
-        &mut self,
-        input: &mut &'a [u8],
-        field: u8,
-        first: bool,
-        item: &mut Item<'a>,
-    ) -> Result<bool, Stop> {
-        let chunk = self.piece(input)?;
-        let last = self.chunk == 0;
-        self.state = if last { State::Fields } else { State::Chunk { field, first: false } };
-        *item = Item::Chunk { field, chunk, first, last, total: self.total };
-        Ok(true)
-    }
-
-    /// What has arrived of an unknown tagged field.
-    fn skip<'a>(&mut self, input: &mut &'a [u8], _item: &mut Item<'a>) -> Result<bool, Stop> {
-        let _chunk = self.piece(input)?;
-        let last = self.chunk == 0;
-        if last {
-            self.state = State::Fields;
-        }
-        #[cfg(feature = "reverse")]
-        if self.verbose {
-            *_item = Item::Unknown { tag: self.unknown_tag, chunk: _chunk, last };
-            return Ok(true);
-        }
-        Ok(false)
-    }
-
-    /// What has arrived behind the last field.
-    fn trailing<'a>(&mut self, input: &mut &'a [u8], item: &mut Item<'a>) -> Result<bool, Stop> {
-        while self.left > 0 {
-            self.chunk = self.left;
-            let _chunk = self.piece(input)?;
-            #[cfg(feature = "reverse")]
-            if self.verbose {
-                *item = Item::Trailing { chunk: _chunk };
-                return Ok(true);
-            }
-        }
-        *item = Item::Done;
-        Ok(true)
     }
 }
 
