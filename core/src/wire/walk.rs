@@ -18,9 +18,9 @@
 mod frames;
 mod read;
 mod tags;
-mod value;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use super::{
     item::{Damage, Item},
