@@ -11,6 +11,7 @@
 #![cfg_attr(target_arch = "wasm32", no_std)]
 extern crate alloc;
 
+mod checksum;
 mod heap;
 mod page;
 mod producer;

@@ -1,6 +1,7 @@
 //! Both halves of a producer in one object, without locks: a page has one loop.
 //!
 //! A call returns at once and calls nothing of the page but [`Page`]'s methods, none of which calls back.
+use crate::checksum::{crc32c, make_checksums};
 use crate::heap::{Buffers, Heap, HeapBuf, HeapSlots};
 use crate::page::{Page, Sockets};
 use crate::settings::{self, Number, number};
@@ -9,7 +10,6 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, Ordering};
 use kurier_core::accumulator::{self, Accumulator, Refused, Settings};
 use kurier_core::batch::upper_bound;
 use kurier_core::delivery::{Delivery, message};
@@ -43,24 +43,6 @@ pub struct Core {
     /// Where the record that was accepted last is in its batch.
     index: u32,
     topics: u16,
-}
-
-/// Of each byte the checksum, made with the first producer: as data it were a kilobyte that no compression makes smaller.
-static CHECKSUMS: [AtomicU32; 256] = [const { AtomicU32::new(0) }; 256];
-
-fn make_checksums() {
-    for (byte, place) in (0u32..).zip(&CHECKSUMS) {
-        let shifted = |crc: u32, _| (crc >> 1) ^ (0x82f6_3b78 & 0u32.wrapping_sub(crc & 1));
-        place.store((0..8).fold(byte, shifted), Ordering::Relaxed);
-    }
-}
-
-fn crc32c(crc: u32, bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!crc, |crc, byte| {
-        let [low, ..] = crc.to_le_bytes();
-        let known = CHECKSUMS.get(usize::from(low ^ byte));
-        (crc >> 8) ^ known.map_or(0, |known| known.load(Ordering::Relaxed))
-    })
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturates
@@ -380,12 +362,5 @@ mod tests {
         let found: Vec<_> = headers.iter().map(|header| (header.name, header.value)).collect();
         assert_eq!(found, [("a", Some(&[][..])), ("b", None)]);
         assert!(read_headers(&bytes[..6]).is_empty(), "half a header is none");
-    }
-
-    #[test]
-    fn the_checksum_is_crc_32c() {
-        make_checksums();
-        assert_eq!(crc32c(0, b"123456789"), 0xe306_9283);
-        assert_eq!(crc32c(crc32c(0, b"1234"), b"56789"), 0xe306_9283);
     }
 }

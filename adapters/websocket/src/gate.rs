@@ -5,8 +5,9 @@
 //! tagged fields, long varints, or bytes behind the last field.
 //!
 //! Let through are ApiVersions, Metadata, InitProducerId and Produce, without transactions, in the versions of the core's own
-//! tables; and SASL, by which a client authenticates to the broker: credentials are not looked at and not kept. Answers are narrowed to that: clients are told of these APIs only, and of the topics that are allowed.
-//! A topic that is not is answered for as a broker would: TOPIC_AUTHORIZATION_FAILED.
+//! tables; and SASL, by which a client authenticates to the broker: credentials are not looked at and not kept. Answers are
+//! narrowed to that: clients are told of these APIs only, and of the topics that are allowed. A topic that is not is
+//! answered for as a broker would: TOPIC_AUTHORIZATION_FAILED.
 use self::topics::{Topic, unknown_ids};
 use crate::cluster::Cluster;
 use crate::refusal::{Kind, Refusal};

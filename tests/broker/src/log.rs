@@ -1,7 +1,8 @@
 //! The log of one partition: batches as sent, with base offset, leader epoch and (LogAppendTime) timestamps
 //! patched, and the memory of their producers.
 //!
-//! There is one log for all replicas, the leader's; what followers have of it is `replication`'s. Invariant: batches lie in offset order without gaps, `start <= end`.
+//! There is one log for all replicas, the leader's; what followers have of it is `replication`'s. Invariant: batches
+//! lie in offset order without gaps, `start <= end`.
 //! Source: `UnifiedLog.append`, `LogValidator` of Kafka 4.3. Inside a compressed batch nothing is looked at.
 use std::collections::VecDeque;
 

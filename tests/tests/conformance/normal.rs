@@ -1,5 +1,6 @@
 //! What is taken out of an answer before two brokers' answers are compared: addresses, other tests' topics, the times of
-//! the clock, how long a throttled client waits (not whether), the numbers of producer ids (not their order), the wording of messages (not their absence).
+//! the clock, how long a throttled client waits (not whether), the numbers of producer ids (not their order), the wording
+//! of messages (not their absence).
 use kurier_broker::codec::Value;
 use kurier_broker::{Server, api};
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! A device that samples itself and sends what it sees into Kafka, with acknowledgements and without a heap.
 //!
 //! To copy from, part by part: `board` (clock, sleep, lamps), `host` (words from and to outside), `kept` (memory that a reset
-//! leaves alone) and `lan9118` (the Ethernet controller) are what another board replaces; `network` (addresses by DHCP, names by DNS, sockets) and `telemetry` (settings,
-//! records, deliveries) stay; `sample` is whatever the device measures. It runs under QEMU on `mps2-an385` and its
+//! leaves alone) and `lan9118` (the Ethernet controller) are what another board replaces; `network` (addresses by
+//! DHCP, names by DNS, sockets) and `telemetry` (settings, records, deliveries) stay; `sample` is whatever the device measures. It runs under QEMU on `mps2-an385` and its
 //! sisters: `cargo xtask firmware`.
 //!
 //! The loop never waits in the middle and never gives up: what fails is reported and tried again with backoff.
