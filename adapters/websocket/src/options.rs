@@ -27,23 +27,24 @@ pub struct Options {
     pub tls: Option<TlsFiles>,
     /// Listen on other addresses than loopback without origins and a token.
     pub insecure: bool,
-    /// Connections at a time. Default 1000.
+    /// Connections at a time, 1 or more. Default 1000.
     pub max_connections: usize,
-    /// Connections of one address at a time. Default 100.
+    /// Connections of one address at a time, 1 or more. Default 100.
     pub max_connections_per_client: usize,
-    /// Bytes of one request. Default 1114112: Kafka's `max.request.size` and some more.
+    /// Bytes of one request, 1 or more. Default 1114112: Kafka's `max.request.size` and some more.
     pub max_frame: usize,
-    /// Requests of one connection in a second; more are read later. Default 1000.
+    /// Requests of one connection in a second, 1 or more; those beyond are read later. Default 1000.
     pub max_requests_per_second: u32,
-    /// A connection ends when nothing came for so long, not even the answer to a ping. Default 60 s.
+    /// A connection ends when nothing came for so long, not even the answer to a ping; 1 ms or more. Default 60 s.
     pub idle_timeout: Duration,
-    /// Bytes in a second that a client must move while a request or an answer is on its way, on average over each `patience`.
-    /// Default 1024.
+    /// Bytes in a second that a client must move while a request or an answer is on its way, on average over each `patience`;
+    /// 1 or more. Default 1024.
     pub min_rate: u32,
     /// Time for a handshake, for reaching a broker, and for a broker that takes nothing; and how long a request or an answer
-    /// may move less than `min_rate`. Default 10 s.
+    /// may move less than `min_rate`; 1 ms or more. Default 10 s.
     pub patience: Duration,
-    /// Time for the answers that are due when the bridge is stopped. Default 5 s.
+    /// Time for the answers that are due when the bridge is stopped, and for a broker to take what a client that has closed
+    /// sent last. Default 5 s.
     pub drain_timeout: Duration,
     /// Where the metrics are served, if at all.
     pub metrics: Option<SocketAddr>,
@@ -157,6 +158,7 @@ impl Options {
             (usize::try_from(self.max_requests_per_second).unwrap_or(1), "--max-requests-per-second"),
             (usize::try_from(self.min_rate).unwrap_or(1), "--min-rate"),
             (usize::try_from(self.idle_timeout.as_millis()).unwrap_or(1), "--idle-timeout"),
+            (usize::try_from(self.patience.as_millis()).unwrap_or(1), "patience"),
         ];
         match positive.iter().find(|(value, _)| *value == 0) {
             Some((_, option)) => Err(OptionsError::Zero(option)),
@@ -208,5 +210,6 @@ mod tests {
         let trouble = OptionsError::Origin(slash, OriginTrouble::Path);
         assert_eq!(bad(|o| o.origins = vec!["https://b".into(), "https://a/".into()]), trouble);
         assert_eq!(bad(|o| o.max_frame = 0), OptionsError::Zero("--max-frame"));
+        assert_eq!(bad(|o| o.patience = Duration::from_micros(999)), OptionsError::Zero("patience"));
     }
 }

@@ -3,15 +3,16 @@
 //! What is kept is bounded: one request (and the message it came in), one answer, and 32 requests that wait for
 //! theirs. Who does not read is not read from: each direction waits until the other end has taken what was sent.
 //! A request goes on only when all of it is here and was judged, so a slow or broken client leaves no half of one behind.
+mod up;
+
 use crate::frames::Frames;
 use crate::gate::Gate;
 use crate::metrics::{Count, Metrics};
 use crate::options::{MAX_ANSWER, Options};
-use crate::pace::Pace;
 use crate::progress::{Moved, Window};
 use crate::refusal::{Kind, Refusal};
 use crate::tls::Stream;
-use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
 use std::convert::Infallible;
 use std::pin::pin;
@@ -20,12 +21,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::error::{CapacityError, Error, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 
 /// Bytes that are read from a broker at once.
@@ -136,7 +136,7 @@ pub(crate) async fn relay(
         moved,
     };
     let Err(end) = tokio::select! {
-        end = up(&talk, &mut from_client, to_broker, stopped) => end,
+        end = up::up(&talk, &mut from_client, to_broker, stopped) => end,
         end = down(&talk, &mut from_broker, &mut to_client) => end,
     };
     let mut whole = to_client.reunite(from_client).ok();
@@ -151,150 +151,23 @@ pub(crate) async fn relay(
             // Who is gone need not be told.
             let _ = timeout(options.patience, farewell).await;
         }
-        read_out(&mut from_broker, options.drain_timeout, stopped).await;
+        read_out(&mut from_broker, options.drain_timeout).await;
     }
     *socket = whole;
     end
 }
 
 /// Until the broker closes, too, which has been told that nothing more comes. To close before it has answered would reset the
-/// connection, and what the client sent last be lost on the way.
-async fn read_out(broker: &mut OwnedReadHalf, patience: Duration, stopped: &mut Stopped) {
+/// connection, and what the client sent last be lost on the way; so a bridge that is stopped has this time as well.
+async fn read_out(broker: &mut OwnedReadHalf, patience: Duration) {
     let mut piece = [0; 1024];
     let rest = async { while broker.read(&mut piece).await.is_ok_and(|count| count > 0) {} };
-    tokio::select! {
-        _ = timeout(patience, rest) => (),
-        () = stopped.come() => (),
-    }
+    // A broker that does not close has had its time.
+    let _ = timeout(patience, rest).await;
 }
 
 fn going_away() -> Refusal {
     Refusal::new(Kind::GoingAway, "the bridge is being stopped; connect again")
-}
-
-/// From the client to the broker. When the bridge is stopped it reads no more, and leaves the other direction some time.
-async fn up(
-    talk: &Talk<'_>,
-    client: &mut SplitStream<Socket>,
-    mut broker: OwnedWriteHalf,
-    stopped: &mut Stopped,
-) -> Result<Infallible, End> {
-    let Options { idle_timeout, patience, max_frame, drain_timeout, min_rate, .. } = *talk.options;
-    let mut frames = Frames::new(max_frame);
-    let mut pace = Pace::new(talk.options.max_requests_per_second);
-    // Of messages that are whole; and all that had been received by then. What has come since is of a message that is not.
-    let (mut fed, mut settled) = (0, talk.moved.received.value());
-    let mut window = Window::new(idle_timeout, min_rate, fed);
-    'messages: loop {
-        let message = tokio::select! {
-            message = timeout_at(window.end(), client.next()) => message,
-            () = stopped.come() => {
-                talk.is_draining.store(true, Ordering::Relaxed);
-                talk.asked.notify_one();
-                tokio::time::sleep(drain_timeout).await;
-                return Err(going_away().into());
-            }
-        };
-        let received = talk.moved.received.value();
-        let Ok(message) = message else {
-            let amid = received.saturating_sub(settled);
-            if window.goes_on(fed + amid) {
-                continue;
-            }
-            let is_amid = frames.is_amid() || amid > 0;
-            let what =
-                if is_amid { "a request came too slowly (--min-rate)" } else { "nothing came for too long" };
-            return Err(Refusal::new(Kind::Timeout, what).into());
-        };
-        settled = received;
-        let was_amid = frames.is_amid();
-        let bytes = match message {
-            Some(Ok(Message::Binary(bytes))) => bytes,
-            Some(Ok(Message::Text(_))) => {
-                let reason = "a text message; Kafka's bytes go in binary ones";
-                return Err(Refusal::new(Kind::Malformed, reason).into());
-            }
-            Some(Ok(Message::Close(_)) | Err(Error::ConnectionClosed | Error::AlreadyClosed)) | None => {
-                return Err(End::Closed);
-            }
-            // Pings are answered below us, and pongs have done their work by coming. Many of them are slowed down, too.
-            Some(Ok(_)) => {
-                if let Some(turn) = pace.admit(Instant::now()) {
-                    tokio::select! {
-                        () = sleep_until(turn) => (),
-                        () = stopped.come() => (),
-                    }
-                }
-                if !was_amid {
-                    window = Window::new(idle_timeout, min_rate, fed);
-                }
-                continue;
-            }
-            Some(Err(Error::Capacity(CapacityError::MessageTooLong { size, max_size }))) => {
-                let reason =
-                    format!("a message of {size} bytes; at most {max_size} are allowed (--max-frame)");
-                return Err(Refusal::new(Kind::TooLarge, reason).into());
-            }
-            Some(Err(Error::Protocol(error))) if error != ProtocolError::ResetWithoutClosingHandshake => {
-                return Err(Refusal::new(Kind::Malformed, error.to_string()).into());
-            }
-            Some(Err(_)) => return Err(End::Vanished),
-        };
-        fed += u64::try_from(bytes.len()).unwrap_or(0);
-        frames.feed(&bytes);
-        let mut is_another = !was_amid;
-        while let Some(request) = frames.next_frame()? {
-            is_another = true;
-            if let Some(turn) = pace.admit(Instant::now()) {
-                talk.metrics.throttled.add(1);
-                tokio::select! {
-                    () = sleep_until(turn) => (),
-                    () = stopped.come() => (),
-                }
-            }
-            if stopped.has_come() {
-                break;
-            }
-            let forward = loop {
-                let answered = talk.answered.notified();
-                {
-                    let mut gate = talk.gate();
-                    if !gate.is_full() {
-                        break gate.request(request)?;
-                    }
-                }
-                tokio::select! {
-                    () = answered => (),
-                    () = stopped.come() => continue 'messages,
-                }
-            };
-            talk.metrics.requests.add(1);
-            talk.tally.requests.add(1);
-            talk.asked.notify_one();
-            if let Some(frame) = forward {
-                write(&mut broker, &frame, patience).await?;
-                talk.metrics.bytes_up.add(frame.len());
-                talk.tally.bytes_up.add(frame.len());
-            }
-        }
-        if !frames.is_amid() {
-            window = Window::new(idle_timeout, min_rate, fed);
-        } else if is_another {
-            window = Window::new(patience.min(idle_timeout), min_rate, fed);
-        }
-    }
-}
-
-async fn write(broker: &mut OwnedWriteHalf, mut frame: &[u8], patience: Duration) -> Result<(), Refusal> {
-    while !frame.is_empty() {
-        // A broker under load may be slow, but not stand still: the time is for each piece.
-        match timeout(patience, broker.write(frame)).await {
-            Ok(Ok(count)) if count > 0 => frame = frame.get(count..).unwrap_or_default(),
-            Ok(_) => return Err(Refusal::new(Kind::Unreachable, "the broker has closed the connection")),
-            Err(_) => return Err(Refusal::new(Kind::Unreachable, "the broker takes nothing")),
-        }
-    }
-    Ok(())
 }
 
 /// From the broker to the client.

@@ -201,6 +201,7 @@ async fn serve(stream: TcpStream, place: Place, served: bool, shared: Arc<Shared
     let Shared { options, metrics, .. } = &*shared;
     // Small answers matter to who waits for them; without it they only come later.
     let _ = stream.set_nodelay(true);
+    notice_progress(&stream);
     let config = WebSocketConfig::default()
         .max_message_size(Some(options.max_frame.saturating_add(4)))
         .max_frame_size(Some(options.max_frame.saturating_add(4)))
@@ -261,6 +262,20 @@ async fn serve(stream: TcpStream, place: Place, served: bool, shared: Arc<Shared
             }
         }
     }
+}
+
+/// Bytes that the system takes beyond what can go out at once.
+const UNSENT: u32 = 16 * 1024;
+
+/// Has the system take no more than it can send for now. It would take megabytes, and then nothing until a third of them is
+/// gone: a client that takes them slowly would seem to take none.
+fn notice_progress(client: &TcpStream) {
+    let socket = socket2::SockRef::from(client);
+    // Without it a slow client is ended too early, and a fast one notices nothing.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = socket.set_tcp_notsent_lowat(UNSENT);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = socket.set_send_buffer_size(UNSENT as usize);
 }
 
 /// Whether who shook hands has gone, instead of saying something wrong.

@@ -99,31 +99,40 @@ fn no_more_than_32_requests_wait_for_their_answers() {
 
 #[test]
 fn what_a_page_sends_before_it_closes_reaches_a_broker_that_is_late() {
-    let (bridge, mut page, mut broker) = pair(|_| ());
-    let message = unanswered(1000);
-    for _ in 0..200 {
-        page.send(&message);
-    }
-    // An answer that nobody will read: to close now would reset the connection.
-    page.send(&request(API_VERSIONS, 0, 7, &object([])));
-    std::thread::sleep(Duration::from_millis(200));
-    broker.write_all(&[0, 0, 0, 99]).unwrap();
-    page.0.close(None).unwrap();
-    loop {
-        match page.0.read() {
-            Ok(Message::Close(_)) | Err(Error::ConnectionClosed) => break,
-            Ok(_) => (),
-            Err(error) => panic!("the farewell is not answered: {error}"),
+    for is_stopped in [false, true] {
+        let (bridge, mut page, mut broker) = pair(|options| options.drain_timeout = PATIENCE);
+        let message = unanswered(1000);
+        for _ in 0..200 {
+            page.send(&message);
         }
+        // An answer that nobody will read: to close now would reset the connection.
+        page.send(&request(API_VERSIONS, 0, 7, &object([])));
+        std::thread::sleep(Duration::from_millis(200));
+        broker.write_all(&[0, 0, 0, 99]).unwrap();
+        page.0.close(None).unwrap();
+        loop {
+            match page.0.read() {
+                Ok(Message::Close(_)) | Err(Error::ConnectionClosed) => break,
+                Ok(_) => (),
+                Err(error) => panic!("the farewell is not answered: {error}"),
+            }
+        }
+        assert_eq!(bridge.open(), 1, "its place is its own until the broker has all");
+        broker.write_all(&[0; 64]).unwrap();
+        let stopping = std::thread::spawn(move || match is_stopped {
+            true => drop(bridge),
+            false => eventually("its place is free", || bridge.open() == 0),
+        });
+        std::thread::sleep(Duration::from_millis(200));
+        // Another one: what is closed already would answer it with a reset.
+        broker.write_all(&[0; 64]).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        let mut all = Vec::new();
+        broker.read_to_end(&mut all).unwrap();
+        assert!(all.len() > 200 * message.len());
+        drop(broker);
+        stopping.join().unwrap();
     }
-    assert_eq!(bridge.open(), 1, "its place is its own until the broker has all");
-    broker.write_all(&[0; 64]).unwrap();
-    std::thread::sleep(Duration::from_millis(100));
-    let mut all = Vec::new();
-    broker.read_to_end(&mut all).unwrap();
-    assert!(all.len() > 200 * message.len());
-    drop(broker);
-    eventually("its place is free", || bridge.open() == 0);
 }
 
 #[test]
@@ -150,8 +159,11 @@ fn pings_are_answered_but_no_faster_than_requests() {
     let stage = Stage::new(|options| options.max_requests_per_second = 50);
     let mut page = stage.page();
     let start = Instant::now();
-    for _ in 0..120 {
-        page.0.send(Message::Ping(b"x".to_vec().into())).unwrap();
+    for n in 0..120 {
+        // Messages without content ask for no more than pings.
+        let ping =
+            if n % 2 == 0 { Message::Ping(b"x".to_vec().into()) } else { Message::Binary(Vec::new().into()) };
+        page.0.send(ping).unwrap();
     }
     let versions: Value = page.ask(API_VERSIONS, 0, &object([]));
     assert_eq!(versions.int("errorCode"), 0);

@@ -4,6 +4,7 @@ use crate::page::{
 };
 use kurier_bridge::Kind;
 use kurier_broker::codec::{self, object};
+use std::io::Write;
 use tokio_tungstenite::tungstenite::Message;
 
 /// The newest API key of Kafka 4.3 is below this.
@@ -185,6 +186,9 @@ fn a_size_of_2_gib_a_negative_one_and_text_are_refused_at_once() {
     let mut page = stage.page();
     page.0.send(Message::text("GET /")).unwrap();
     assert_eq!(page.refusal(), 4400);
+    let mut page = stage.page();
+    page.0.get_mut().write_all(&[0x81, 0x82, 0, 0, 0, 0, 0xc3, 0x28]).unwrap();
+    assert_eq!(page.refusal(), 4400, "text that is not even UTF-8");
     assert_eq!(stage.heard(), []);
 }
 

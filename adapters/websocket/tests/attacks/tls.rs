@@ -226,3 +226,17 @@ fn a_bridge_that_stops_says_so_through_tls() {
     drop(page);
     ends.join().unwrap();
 }
+
+#[test]
+fn damaged_tls_is_a_refusal_and_no_accident() {
+    let folder = Folder::new();
+    let files = folder.certify();
+    let stage = secured(files.clone());
+    let mut page = page(&stage, &files.cert).unwrap();
+    page.ask(API_VERSIONS, 0, &object([]));
+    // A record of encrypted data that no key fits.
+    let record = [&[23, 3, 3, 0, 40][..], &[9; 40]].concat();
+    page.0.get_mut().sock.write_all(&record).unwrap();
+    eventually("it is counted", || stage.bridge.refusals(Kind::Malformed) == 1);
+    assert_eq!(stage.bridge.vanished(), 0);
+}
