@@ -32,9 +32,13 @@ pub(crate) fn run(args: &args::Bridge) -> Result<Status, Error> {
     let (ended, hung_up) = (told.clone(), told.clone());
     signals::watch_ends(move |end| drop(told.send(Event::End(end)))).map_err(unwatched)?;
     make_room(args.max_connections);
-    let server = Server::start(options(args)?).map_err(|error| match error {
-        StartError::Io(error) => Error::usage(format!("--listen {}: {error}", args.listen)),
-        error => Error::usage(error),
+    if let Some(address) = args.metrics.filter(|address| !address.ip().is_loopback()) {
+        log::warn!("--metrics {address} can be read from other machines, without a token");
+    }
+    let server = Server::start(options(args)?).map_err(|error| match (error, args.metrics) {
+        (StartError::Io(error), _) => Error::usage(format!("--listen {}: {error}", args.listen)),
+        (StartError::Metrics(error), Some(address)) => Error::usage(format!("--metrics {address}: {error}")),
+        (error, _) => Error::usage(error),
     })?;
     let scheme = if args.tls_cert.is_some() { "wss" } else { "ws" };
     if args.tls_cert.is_some() {
@@ -42,9 +46,6 @@ pub(crate) fn run(args: &args::Bridge) -> Result<Status, Error> {
     }
     setup::print(&format!("listening on {scheme}://{}\n", server.address()))?;
     if let Some(address) = server.metrics_address() {
-        if !address.ip().is_loopback() {
-            log::warn!("--metrics {address} can be read from other machines, without a token");
-        }
         setup::print(&format!("metrics on http://{address}/metrics\n"))?;
     }
     let asked = loop {

@@ -2,45 +2,43 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 mod common;
 
-use common::{Folder, broker, kurier};
-use rustix::process::{Pid, Signal};
-use std::io::{BufRead, BufReader, Read, Write};
+use common::{Folder, Running, broker, kurier, next, spawn, start};
+use rustix::process::Signal;
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
+
+/// A bridge for the topics of these tests.
+const BRIDGE: [&str; 5] = ["bridge", "--allow-topic", "t*", "--listen", "127.0.0.1:0"];
 
 #[test]
 fn it_says_where_it_listens_and_ends_in_good_order_when_it_is_told_to() {
     let server = broker(1);
     let status = |signals: &[Signal]| {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_kurier"))
-            .args(["bridge", "-b", &server.bootstrap(), "--allow-topic", "t*", "--listen", "127.0.0.1:0"])
-            .args(["--metrics", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let said: Vec<String> = lines.take(2).map(Result::unwrap).collect();
-        let address = said[0].strip_prefix("listening on ws://").unwrap();
-        let open = TcpStream::connect(address).unwrap();
+        let mut bridge =
+            start(&[&BRIDGE[..], &["-b", &server.bootstrap(), "--metrics", "127.0.0.1:0"]].concat());
+        let mut said = bridge.out();
+        let open = TcpStream::connect(next(&mut said).strip_prefix("listening on ws://").unwrap()).unwrap();
+        let metrics = next(&mut said);
         assert!(
-            said[1].starts_with("metrics on http://127.0.0.1:") && said[1].ends_with("/metrics"),
-            "{said:?}"
+            metrics.starts_with("metrics on http://127.0.0.1:") && metrics.ends_with("/metrics"),
+            "{metrics}"
         );
         let waited_for = (signals.len() > 1).then_some(open);
         for signal in signals {
             // Until it has taken the connection, and heard of the signal before.
             std::thread::sleep(Duration::from_millis(300));
-            rustix::process::kill_process(Pid::from_child(&child), *signal).unwrap();
+            bridge.signal(*signal);
         }
-        let status = child.wait().unwrap().code();
+        let status = bridge.wait().status;
         drop(waited_for);
         status
     };
-    assert_eq!(status(&[Signal::TERM]), Some(0), "no failure to who manages services");
-    assert_eq!(status(&[Signal::INT]), Some(130));
+    assert_eq!(status(&[Signal::TERM]), 0, "no failure to who manages services");
+    assert_eq!(status(&[Signal::INT]), 130);
     let start = Instant::now();
-    assert_eq!(status(&[Signal::TERM, Signal::TERM]), Some(130), "somebody was cut off");
+    assert_eq!(status(&[Signal::TERM, Signal::TERM]), 130, "somebody was cut off");
     assert!(start.elapsed() < Duration::from_secs(5), "it did not wait");
 }
 
@@ -88,72 +86,54 @@ fn certify(folder: &Folder, serial: u8, years: (i32, i32)) -> [String; 4] {
 }
 
 #[test]
-fn metrics_that_other_machines_can_read_are_warned_of() {
+fn bad_input_metrics_that_other_machines_could_read_are_warned_of() {
     let server = broker(1);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_kurier"))
-        .args(["bridge", "-b", &server.bootstrap(), "--allow-topic", "t", "--listen", "127.0.0.1:0"])
-        .args(["--metrics", "0.0.0.0:0"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let said = BufReader::new(child.stderr.take().unwrap()).lines().next().unwrap().unwrap();
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(said.contains("warning: --metrics 0.0.0.0:") && said.contains("without a token"), "{said}");
+    // An address of documents, which no machine has.
+    let done = kurier(&[&BRIDGE[..], &["-b", &server.bootstrap(), "--metrics", "192.0.2.1:0"]].concat(), "");
+    let done = done.expect(2);
+    assert!(done.err.contains("warning: --metrics 192.0.2.1:0 can be read"), "{done:?}");
+    done.says(&["without a token", "error: --metrics 192.0.2.1:0: "]);
 }
 
 #[test]
 fn with_a_certificate_it_speaks_wss_and_reads_it_anew_on_sighup() {
     let (server, folder) = (broker(1), Folder::new());
     let tls = certify(&folder, 7, (2001, 2002));
-    let mut child = Command::new(env!("CARGO_BIN_EXE_kurier"))
-        .args(["bridge", "-b", &server.bootstrap(), "--allow-topic", "t*", "--listen", "127.0.0.1:0", "-v"])
-        .args(&tls)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
-    let first = lines.next().unwrap().unwrap();
+    let tls_args = tls.each_ref().map(String::as_str);
+    let mut bridge = start(&[&BRIDGE[..], &["-b", &server.bootstrap(), "-v"], &tls_args].concat());
+    let first = next(&mut bridge.out());
     assert!(first.starts_with("listening on wss://127.0.0.1:"), "{first}");
-    let warning = said.next().unwrap().unwrap();
+    let mut said = bridge.err();
+    let warning = next(&mut said);
     assert!(warning.contains("warning: --tls-cert") && warning.contains("expired"), "{warning}");
-    let pid = Pid::from_child(&child);
     let mut hang_up = || {
-        rustix::process::kill_process(pid, Signal::HUP).unwrap();
-        said.next().unwrap().unwrap()
+        bridge.signal(Signal::HUP);
+        next(&mut said)
     };
     let _fresh = certify(&folder, 8, (2001, 2100));
     assert!(hang_up().contains("read anew"));
     std::fs::write(&tls[3], "nonsense").unwrap();
     let error = hang_up();
     assert!(error.contains("no PRIVATE KEY") && error.contains("stays as it was"), "{error}");
-    rustix::process::kill_process(pid, Signal::TERM).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    bridge.signal(Signal::TERM);
+    assert_eq!(bridge.wait().status, 0);
 }
 
-/// A bridge that a shell starts after it has said this to the system.
-fn limited(limit: &str, bootstrap: &str) -> (Child, String) {
+/// A bridge that a shell starts after it has said this to the system, and its address.
+fn limited(limit: &str, bootstrap: &str) -> (Running, String) {
     let words = format!("ulimit {limit} && exec \"$0\" \"$@\"");
-    let mut child = Command::new("sh")
-        .args(["-c", &words, env!("CARGO_BIN_EXE_kurier")])
-        .args(["bridge", "-b", bootstrap, "--allow-topic", "t*", "--listen", "127.0.0.1:0"])
-        .args(["--max-connections", "1000", "--max-connections-per-client", "1000"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let said = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
-    let address = said.strip_prefix("listening on ws://").unwrap().to_owned();
-    (child, address)
+    let mut command = Command::new("sh");
+    command.args(["-c", &words, env!("CARGO_BIN_EXE_kurier")]).args(BRIDGE).args(["-b", bootstrap]);
+    command.args(["--max-connections", "1000", "--max-connections-per-client", "1000"]);
+    let mut bridge = spawn(&mut command);
+    let said = next(&mut bridge.out());
+    (bridge, said.strip_prefix("listening on ws://").unwrap().to_owned())
 }
 
 #[test]
 fn it_takes_the_open_files_that_its_connections_need_or_says_that_it_may_not() {
     let server = broker(1);
-    let (mut child, address) = limited("-Sn 100", &server.bootstrap());
+    let (_bridge, address) = limited("-Sn 100", &server.bootstrap());
     let crowd: Vec<_> = (0..150).map(|_| TcpStream::connect(&address).unwrap()).collect();
     let mut late = TcpStream::connect(&address).unwrap();
     late.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -165,13 +145,9 @@ fn it_takes_the_open_files_that_its_connections_need_or_says_that_it_may_not() {
     )
     .unwrap();
     let answer = late.read(&mut [0; 12]);
-    child.kill().unwrap();
-    child.wait().unwrap();
     assert_eq!(answer.unwrap(), 12, "served beside {} others", crowd.len());
 
-    let (mut child, _) = limited("-n 200", &server.bootstrap());
-    let said = BufReader::new(child.stderr.take().unwrap()).lines().next().unwrap().unwrap();
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let (mut bridge, _) = limited("-n 200", &server.bootstrap());
+    let said = next(&mut bridge.err());
     assert!(said.contains("200 open files, enough for 36 of --max-connections 1000"), "{said}");
 }

@@ -224,6 +224,21 @@ mod tests {
     }
 
     #[test]
+    fn a_request_has_one_time_however_many_messages_it_comes_in() {
+        let mut listening = listening();
+        assert!(listening.begins(5001));
+        let end = listening.end();
+        for received in [5100, 5200] {
+            listening.has_message(90, received);
+            listening.listens_on(true, false);
+            assert_eq!(listening.end(), end);
+        }
+        listening.has_message(90, 5300);
+        listening.listens_on(true, true);
+        assert!(listening.end() > end, "another request has begun");
+    }
+
+    #[test]
     fn a_message_ends_that_is_all_heads() {
         let mut listening = listening();
         assert!(listening.begins(5001));

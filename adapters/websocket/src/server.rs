@@ -36,6 +36,8 @@ pub enum StartError {
     Tls(TlsError),
     /// It cannot listen there, or the system gives it no threads.
     Io(io::Error),
+    /// The metrics cannot be served there.
+    Metrics(io::Error),
 }
 
 impl fmt::Display for StartError {
@@ -43,7 +45,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Options(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
-            Self::Io(error) => error.fmt(f),
+            Self::Io(error) | Self::Metrics(error) => error.fmt(f),
         }
     }
 }
@@ -91,8 +93,8 @@ impl Server {
             .enable_all()
             .build()?;
         let listener = runtime.block_on(TcpListener::bind(options.listen))?;
-        let metrics =
-            options.metrics.map(|address| runtime.block_on(TcpListener::bind(address))).transpose()?;
+        let metrics = options.metrics.map(|address| runtime.block_on(TcpListener::bind(address)));
+        let metrics = metrics.transpose().map_err(StartError::Metrics)?;
         let rules = Rules::new(
             options.topics.clone(),
             options.allow_auto_create,

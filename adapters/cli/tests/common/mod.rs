@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use kurier_broker::{Cluster, Server, ServerOptions, TopicConfig};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -76,16 +76,25 @@ impl Drop for Running {
 
 /// Starts `kurier` with pipes on all three ends.
 pub fn start(args: &[&str]) -> Running {
+    spawn(Command::new(env!("CARGO_BIN_EXE_kurier")).args(args))
+}
+
+/// Starts this with pipes on all three ends.
+pub fn spawn(command: &mut Command) -> Running {
     let begin = Instant::now();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_kurier"))
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("kurier");
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("kurier");
     let stdin = child.stdin.take();
     Running { child, stdin, begin }
+}
+
+/// What a run says, line after line.
+pub type Said = std::io::Lines<BufReader<Box<dyn Read>>>;
+
+/// The next line of it.
+#[track_caller]
+pub fn next(said: &mut Said) -> String {
+    said.next().expect("it has ended").expect("UTF-8")
 }
 
 impl Running {
@@ -94,6 +103,18 @@ impl Running {
         let stdin = self.stdin.as_mut().expect("open");
         // A command that ended does not read any more.
         let _closed = stdin.write_all(bytes).and_then(|()| stdin.flush());
+    }
+
+    /// Its stdout, once.
+    pub fn out(&mut self) -> Said {
+        let out = self.child.stdout.take().expect("not taken");
+        BufReader::new(Box::new(out) as Box<dyn Read>).lines()
+    }
+
+    /// Its stderr, once.
+    pub fn err(&mut self) -> Said {
+        let err = self.child.stderr.take().expect("not taken");
+        BufReader::new(Box::new(err) as Box<dyn Read>).lines()
     }
 
     /// Nobody reads its stdout any more.
