@@ -1,8 +1,9 @@
-//! What the scenarios, vector tests and real brokers share.
+//! What the scenarios, vector tests and real brokers share. WASI has no sockets and starts no programs: the simulation runs there.
 pub mod ask_all;
 pub mod cable;
 #[cfg(feature = "full")]
 pub mod chaos;
+#[cfg(not(target_os = "wasi"))]
 pub mod device;
 #[cfg(feature = "full")]
 pub mod load;
@@ -13,4 +14,5 @@ pub mod scene;
 pub mod sim;
 pub mod vectors;
 
+#[cfg(not(target_os = "wasi"))]
 pub use kurier_kafka as kafka;

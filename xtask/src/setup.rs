@@ -1,6 +1,7 @@
 //! What a command needs on this machine: installed where that can be done without a question, else explained.
 use crate::sh::{self, Failure};
 use std::path::Path;
+use std::process::Command;
 
 /// Makes sure that `program` is there, from Debian's `package` if need be and possible.
 pub(crate) fn debian(program: &str, package: &str) -> Result<(), Failure> {
@@ -40,6 +41,20 @@ pub(crate) fn target(target: &str) -> Result<(), Failure> {
 pub(crate) fn node(target: &str) -> Result<(), Failure> {
     self::target(target)?;
     debian("node", "nodejs")
+}
+
+/// The target that has a `usize` of 32 bits and Rust's own library.
+pub(crate) const WASI: &str = "wasm32-wasip1";
+
+/// Makes sure that modules of [`WASI`] can be built and run by Node, and has `cargo` do so.
+pub(crate) fn wasi(cargo: &mut Command) -> Result<(), Failure> {
+    node(WASI)?;
+    let script = sh::top().join("xtask/src/wasi.mjs");
+    cargo.args([
+        "--config",
+        &format!("target.{WASI}.runner=['node', '--no-warnings', '{}']", script.display()),
+    ]);
+    Ok(())
 }
 
 /// Makes sure that the packages which `folder`'s lock file names are there.

@@ -1,6 +1,6 @@
 //! `cargo xtask sim`: simulated histories of whole producers, built as they are fastest.
 use crate::arguments::Arguments;
-use crate::sh;
+use crate::{setup, sh};
 use std::process::ExitCode;
 
 /// How to use it.
@@ -17,6 +17,8 @@ sim --smoltcp [--first-seed S] [--count N] [--threads T], sim --smoltcp --seed S
                                         doubles, delays and damages them; N is 1000 unless it is given
 sim --lean [--smoltcp] ...               the same, or one of them, as a device's producer that leaves out the core's features:
                                         all of them but its counters
+sim --wasm32 [--lean] [--smoltcp] ...    the same, or one of them, as a WebAssembly module in Node, where a `usize` has 32 bits, as on
+                                        a device; on one thread
 sim --defects [--smoltcp] [--first-seed S] [--count N] [--threads T] [--defect NAME]
                                         a core with deliberate defects, one at a time: each must be caught
                                         within N histories, 3000 unless it is given
@@ -59,11 +61,15 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
         return crate::defects::run(arguments);
     }
     let (smoltcp, lean) = (arguments.flag("--smoltcp"), arguments.flag("--lean"));
+    let wasm32 = arguments.flag("--wasm32");
     let mut passed: Vec<String> = Vec::new();
     for name in ["--first-seed", "--count", "--threads", "--seed"].into_iter().chain(LIMITS) {
         match arguments.value::<u64>(name) {
             Ok(Some(_)) if smoltcp && LIMITS.contains(&name) => {
                 return arguments.wrong(&format!("{name} limits no history over smoltcp"));
+            }
+            Ok(Some(threads)) if wasm32 && name == "--threads" && threads != 1 => {
+                return arguments.wrong("a WebAssembly module has one thread");
             }
             Ok(Some(value)) => passed.extend([name.to_owned(), value.to_string()]),
             Ok(None) => {}
@@ -80,7 +86,17 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
         passed.extend(["--count".to_owned(), if smoltcp { "1000" } else { "10000" }.to_owned()]);
     }
     let mut command = sh::cargo();
+    if wasm32 && let Err(failure) = setup::wasi(&mut command) {
+        return sh::ended(Err(failure));
+    }
     command.args(["run", "--release", "--quiet", "--package", "kurier-tests", "--bin", "sim"]);
+    if wasm32 {
+        command.args(["--target", setup::WASI]);
+    }
+    if wasm32 && !lean {
+        // The client of servers is not for it.
+        command.args(["--no-default-features", "--features", "whole"]);
+    }
     if lean {
         crate::defects::built_for_a_short_run(command.arg("--no-default-features"));
     }

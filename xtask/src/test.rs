@@ -33,6 +33,7 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
     tally.suite("workspace", sh::cargo().args(["test", "--no-fail-fast", "--workspace"]));
     // Within the workspace the tests turn on a feature that a user's build does not have.
     tally.suite("core by itself", sh::cargo().args(["test", "--no-fail-fast", "--package", "kurier-core"]));
+    on_32_bits(&mut tally, in_ci);
     // The one for the other suites comes last, in the place that both are built to.
     match firmware::logging_image().and_then(|logging| Ok((firmware::image()?, logging))) {
         Ok((image, logging)) => in_qemu(&mut tally, &image, &logging),
@@ -49,6 +50,29 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
         tally.cannot("real Kafka", &failure, in_ci);
     }
     tally.report()
+}
+
+/// The core and the device's transports, their own tests and those against the model broker, where a `usize` has 32 bits.
+fn on_32_bits(tally: &mut Tally, in_ci: bool) {
+    const TRANSPORTS: [&str; 6] =
+        ["--package", "kurier-core", "--package", "kurier-embedded-io", "--package", "kurier-smoltcp"];
+    let features: [(&str, &[&str], &[&str]); 2] = [
+        ("core and transports on 32 bits", &TRANSPORTS, &[]),
+        ("core on 32 bits, without its features", &TRANSPORTS[..4], &["--no-default-features"]),
+    ];
+    for (name, packages, features) in features {
+        let mut tests = sh::cargo();
+        match setup::wasi(&mut tests) {
+            Ok(()) => tally.suite(
+                name,
+                tests
+                    .args(["test", "--no-fail-fast", "--lib", "--tests", "--target", setup::WASI])
+                    .args(packages)
+                    .args(features),
+            ),
+            Err(failure) => tally.cannot(name, &failure, in_ci),
+        }
+    }
 }
 
 /// The device's image against the model broker.

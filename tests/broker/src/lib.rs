@@ -31,6 +31,8 @@ mod request;
 mod serve;
 mod settings;
 mod state;
+// WASI has no sockets that listen; the model itself needs none.
+#[cfg(not(target_os = "wasi"))]
 mod tcp;
 pub mod testing;
 
@@ -53,4 +55,5 @@ pub use record::{Record, RecordHeaders, fetched_records};
 pub use request::{Body, Fault, Injector, Reply, RequestInfo};
 pub use settings::{ApiRange, Feature, Release, Settings, TimestampType, TopicConfig};
 pub use state::Running;
+#[cfg(not(target_os = "wasi"))]
 pub use tcp::{Server, ServerOptions};

@@ -150,16 +150,20 @@ fn many(options: &Options) -> ExitCode {
     };
     let mut failures: Vec<Failure> = Vec::new();
     let (mut sum, mut played) = (Sum::default(), 0);
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..options.threads).map(|_| scope.spawn(work)).collect();
-        for worker in workers {
-            if let Ok((failed, one, count)) = worker.join() {
-                failures.extend(failed);
-                sum.join(&one);
-                played += count;
-            }
-        }
-    });
+    let mut take = |(failed, one, count): (Vec<Failure>, Sum, u64)| {
+        failures.extend(failed);
+        sum.join(&one);
+        played += count;
+    };
+    if options.threads == 1 {
+        // WASI has no other threads.
+        take(work());
+    } else {
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..options.threads).map(|_| scope.spawn(work)).collect();
+            workers.into_iter().filter_map(|worker| worker.join().ok()).for_each(&mut take);
+        });
+    }
     failures.sort_by_key(|failure| failure.seed);
     if let Some(first) = failures.first().filter(|_| options.smoltcp) {
         say!("\n{}\n", cable::tell(first.seed).1);

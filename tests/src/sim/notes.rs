@@ -23,7 +23,7 @@ pub(super) fn check(
     }
     let wrong = |what: String| Err((Wrong::Broken, format!("batch {} was refused: {what}", told.serial)));
     if !told.has_notes {
-        let must = always && cfg!(feature = "full");
+        let must = always && cfg!(feature = "whole");
         return if must { wrong("nobody says for which records".to_owned()) } else { Ok(()) };
     }
     for (keyless, index) in keyless.zip(told.first..) {

@@ -214,7 +214,7 @@ impl Scenario {
             scenario.draw_settings();
         }
         scenario.sharpen(limit);
-        if !cfg!(feature = "full") {
+        if !cfg!(feature = "whole") {
             scenario.keep_what_a_device_has();
         }
         scenario.lower(limit);

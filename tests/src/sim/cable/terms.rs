@@ -45,7 +45,7 @@ impl Terms {
     pub(super) fn new(dice: &mut Dice) -> Self {
         let size = dice.below(SIZES.len() as u64) as usize;
         let (acks, idempotent) = match dice.below(10) {
-            0 if cfg!(feature = "full") => (Acks::Zero, false),
+            0 if cfg!(feature = "whole") => (Acks::Zero, false),
             0 | 1 => (Acks::Leader, false),
             2 => (Acks::All, false),
             _ => (Acks::All, true),
