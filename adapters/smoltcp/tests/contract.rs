@@ -9,7 +9,9 @@ use smoltcp::socket::tcp;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
 use std::collections::VecDeque;
-use std::task::Poll;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Poll, Wake};
 
 const A: LinkId = LinkId(0);
 const B: LinkId = LinkId(1);
@@ -20,8 +22,19 @@ struct Bench {
     device: Loopback,
     sockets: SocketSet<'static>,
     links: Links<2>,
+    clients: [SocketHandle; 2],
     servers: VecDeque<SocketHandle>,
     now: Instant,
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// A socket whose buffers hold 64 bytes each way.
@@ -39,14 +52,15 @@ impl Bench {
             addresses.push(IpCidr::new(IpAddress::v6(0, 0, 0, 0, 0, 0, 0, 1), 128)).unwrap();
         });
         let mut sockets = SocketSet::new(vec![]);
-        let links = Links::new([sockets.add(socket()), sockets.add(socket())], 42);
+        let clients = [sockets.add(socket()), sockets.add(socket())];
+        let links = Links::new(clients, 42);
         let mut servers = VecDeque::new();
         for _ in 0..2 {
             let mut server = socket();
             server.listen(SERVER.port).unwrap();
             servers.push_back(sockets.add(server));
         }
-        Self { interface, device, sockets, links, servers, now }
+        Self { interface, device, sockets, links, clients, servers, now }
     }
 
     fn net(&mut self) -> impl Transport<Error = Error> {
@@ -62,6 +76,19 @@ impl Bench {
 
     fn server(&mut self, nth: usize) -> &mut tcp::Socket<'static> {
         self.sockets.get_mut(self.servers[nth])
+    }
+
+    fn client(&mut self, nth: usize) -> &mut tcp::Socket<'static> {
+        self.sockets.get_mut(self.clients[nth])
+    }
+
+    /// Registers a waker, passes, and says how often it was woken.
+    fn woken(&mut self, meanwhile: impl FnOnce(&mut Self)) -> usize {
+        let wakes = Arc::new(Wakes::default());
+        self.links.register(&mut self.sockets, &wakes.clone().into());
+        meanwhile(self);
+        self.pass();
+        wakes.0.load(Ordering::Relaxed)
     }
 
     fn connect(&mut self, link: LinkId) -> Result<(), Error> {
@@ -201,6 +228,48 @@ fn a_slot_that_was_closed_opens_at_once_without_anything_of_the_old_stream() {
     assert!(bench.net().recv(A, &mut [0; 8]).is_pending());
     assert_eq!(bench.net().send(A, &[b"new"]), Poll::Ready(Ok(3)));
     assert_eq!(bench.served(1), b"new");
+}
+
+#[test]
+fn a_peer_that_says_nothing_is_told_of_the_end_before_the_slot_opens_again() {
+    let mut bench = Bench::new();
+    bench.connect(A).unwrap();
+    bench.net().close(A);
+    assert_eq!(bench.connect(A), Ok(()));
+    assert!(!bench.server(0).is_open(), "nothing but a reset can have told it");
+}
+
+#[test]
+fn a_stream_neither_waits_for_more_to_send_nor_ends_by_itself() {
+    let mut bench = Bench::new();
+    // As whoever had the socket before may have left it.
+    bench.client(0).set_nagle_enabled(true);
+    bench.client(0).set_timeout(Some(Duration::from_millis(10)));
+    bench.connect(A).unwrap();
+    assert!(!bench.client(0).nagle_enabled());
+    assert_eq!(bench.client(0).timeout(), None);
+}
+
+#[test]
+fn an_executor_is_woken_when_something_came_and_when_there_is_room_again() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.woken(|_| {}), 0, "nothing is open");
+    assert!(bench.net().connect(A, SERVER).is_pending());
+    assert!(bench.woken(|_| {}) > 0, "it has opened");
+    bench.connect(A).unwrap();
+    bench.pass();
+    assert_eq!(bench.woken(|_| {}), 0, "nothing happens");
+    bench.server(0).send_slice(b"answer").unwrap();
+    assert!(bench.woken(|_| {}) > 0, "an answer");
+    assert!(bench.net().recv(A, &mut [0; 8]).is_ready());
+    // Both buffers full: room comes when the peer reads.
+    assert!(bench.net().send(A, &[&[0; 64]]).is_ready());
+    bench.pass();
+    assert!(bench.net().send(A, &[&[0; 64]]).is_ready());
+    bench.pass();
+    assert!(bench.net().send(A, &[&[0; 64]]).is_pending());
+    assert!(bench.woken(|bench| drop(bench.served(0))) > 0, "room");
+    assert!(bench.net().send(A, &[&[0; 64]]).is_ready());
 }
 
 #[test]
