@@ -25,6 +25,16 @@ struct Script {
     /// Room for so many bytes, or an error.
     writes: VecDeque<Result<usize, ErrorKind>>,
     written: Vec<u8>,
+    /// How many of these were flushed.
+    flushed: usize,
+    /// What is answered instead by whoever asks whether the stream is ready, or flushes.
+    fails: Option<ErrorKind>,
+}
+
+impl Script {
+    fn ready(&self, is: bool) -> Result<bool, ErrorKind> {
+        self.fails.map_or(Ok(is), Err)
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -36,7 +46,8 @@ impl ErrorType for Scripted {
 
 impl ReadReady for Scripted {
     fn read_ready(&mut self) -> Result<bool, ErrorKind> {
-        Ok(!self.0.borrow().reads.is_empty())
+        let script = self.0.borrow();
+        script.ready(!script.reads.is_empty())
     }
 }
 
@@ -56,7 +67,8 @@ impl Read for Scripted {
 
 impl WriteReady for Scripted {
     fn write_ready(&mut self) -> Result<bool, ErrorKind> {
-        Ok(!self.0.borrow().writes.is_empty())
+        let script = self.0.borrow();
+        script.ready(!script.writes.is_empty())
     }
 }
 
@@ -69,7 +81,9 @@ impl Write for Scripted {
         Ok(count)
     }
     fn flush(&mut self) -> Result<(), ErrorKind> {
-        Ok(())
+        let mut script = self.0.borrow_mut();
+        script.flushed = script.written.len();
+        script.fails.map_or(Ok(()), Err)
     }
 }
 
@@ -104,7 +118,9 @@ fn pieces_go_out_in_order_as_far_as_there_is_room() {
     script.borrow_mut().writes.extend([Ok(9)]);
     assert_eq!(net.send(A, &[b"hij"]), Poll::Ready(Ok(3)));
     assert_eq!(script.borrow().written, b"abcdefghij");
+    assert_eq!(script.borrow().flushed, 0);
     assert_eq!(net.flush(A), Poll::Ready(Ok(())));
+    assert_eq!(script.borrow().flushed, 10, "the stream's own buffers are flushed");
 }
 
 #[test]
@@ -118,6 +134,10 @@ fn errors_come_by_their_kind_and_after_what_was_taken() {
     assert_eq!(net.recv(A, &mut [0; 4]), Poll::Ready(Err(ErrorKind::ConnectionReset)));
     script.borrow_mut().writes.push_back(Ok(0));
     assert_eq!(net.send(A, &[b"x"]), Poll::Ready(Err(ErrorKind::WriteZero)), "no stream may take nothing");
+    script.borrow_mut().fails = Some(ErrorKind::NotConnected);
+    assert_eq!(net.recv(A, &mut [0; 4]), Poll::Ready(Err(ErrorKind::NotConnected)), "it cannot say");
+    assert_eq!(net.send(A, &[b"x"]), Poll::Ready(Err(ErrorKind::NotConnected)));
+    assert_eq!(net.flush(A), Poll::Ready(Err(ErrorKind::NotConnected)));
 }
 
 /// Dials that are counted.
