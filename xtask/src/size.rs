@@ -3,6 +3,7 @@
 //!
 //! The images of `tests/size` are linked as firmware is (profile `firmware`); one of them and the example device are also
 //! run in QEMU. What smoltcp brings along is measured by an image without a producer; the difference is ours.
+mod document;
 mod image;
 mod page;
 mod peers;
@@ -223,7 +224,11 @@ fn images(report: &mut Report, target: &str) -> Result<(), Failure> {
         report.put(format!("firmware.code.{}", room.replace([' ', '\''], "_")), bytes);
     }
     report.notes.push(largest(&firmware));
-    for (name, bytes) in storages(&folder.join("storages"))? {
+    let storages = storages(&folder.join("storages"))?;
+    if target == TARGET {
+        report.wrong.extend(document::differences(&storages)?);
+    }
+    for (name, bytes) in storages {
         report.put(name, bytes);
     }
     Ok(())

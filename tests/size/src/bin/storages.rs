@@ -13,9 +13,33 @@ macro_rules! storages {
 
         kurier_size::image!({
             $( core::hint::black_box(core::ptr::addr_of_mut!($name)); )*
+            parts();
             kurier_size::stop()
         });
     };
+}
+
+/// Statics of as many bytes as a part takes, kept for their sizes.
+macro_rules! parts {
+    ($($name:ident: $bytes:ident;)*) => {
+        $(
+            #[unsafe(no_mangle)]
+            pub static mut $name: [u8; kurier_core::storage::$bytes] = [0; kurier_core::storage::$bytes];
+        )*
+
+        #[cfg(target_os = "none")]
+        fn parts() {
+            $( core::hint::black_box(core::ptr::addr_of_mut!($name)); )*
+        }
+    };
+}
+
+parts! {
+    STORAGE_LINK_BYTES: LINK_BYTES;
+    STORAGE_PARTITION_BYTES: PARTITION_BYTES;
+    STORAGE_BATCH_OVERHEAD: BATCH_OVERHEAD;
+    STORAGE_TOPIC_BYTES: TOPIC_BYTES;
+    STORAGE_FIXED_BYTES: FIXED_BYTES;
 }
 
 storages! {
