@@ -97,6 +97,19 @@ impl Report {
         self.put(format!("{name}.allocators"), image.allocators.len() as u64);
     }
 
+    /// Whose code an image is, by room.
+    fn rooms(&mut self, name: &str, image: &Image) {
+        let mut rooms: BTreeMap<String, u64> = BTreeMap::new();
+        for (module, bytes) in &image.modules {
+            // `kurier_core::sender::receive` counts for its room, `kurier_core::sender`.
+            let room = module.splitn(3, "::").take(2).collect::<Vec<_>>().join("::");
+            *rooms.entry(room).or_default() += bytes;
+        }
+        for (room, bytes) in rooms {
+            self.put(format!("{name}.{}", room.replace([' ', '\''], "_")), bytes);
+        }
+    }
+
     fn json(&self) -> String {
         let fields: Vec<_> =
             self.numbers.iter().map(|(name, value)| format!("  \"{name}\": {value}")).collect();
@@ -214,15 +227,7 @@ fn images(report: &mut Report, target: &str) -> Result<(), Failure> {
     }
     report.notes.push(caller_note("the producer", &producer));
     report.notes.push(caller_note("smoltcp", &network));
-    let mut modules: BTreeMap<String, u64> = BTreeMap::new();
-    for (module, bytes) in &firmware.modules {
-        // `kurier_core::sender::receive` counts for its room, `kurier_core::sender`.
-        let room = module.splitn(3, "::").take(2).collect::<Vec<_>>().join("::");
-        *modules.entry(room).or_default() += bytes;
-    }
-    for (room, bytes) in modules {
-        report.put(format!("firmware.code.{}", room.replace([' ', '\''], "_")), bytes);
-    }
+    report.rooms("firmware.code", &firmware);
     report.notes.push(largest(&firmware));
     let storages = storages(&folder.join("storages"))?;
     if target == TARGET {
@@ -246,6 +251,8 @@ fn device(report: &mut Report) -> Result<(), Failure> {
     let image = Image::read_with_modules(&firmware::image()?)?;
     report.put("device.flash", image.flash);
     report.put("device.ram", image.ram);
+    report.put("device.panics", image.panic_paths());
+    report.notes.push(caller_note("the example device", &image));
     report.forbid("device", &image);
     Ok(())
 }
@@ -255,7 +262,9 @@ fn fast(report: &mut Report, target: &str) -> Result<(), Failure> {
     build(target, "firmware-fast", &["--package", "kurier-size"])?;
     let folder = sh::target().join(target).join("firmware-fast");
     let read = |name: &str| Image::read(&folder.join(name));
-    let (network, firmware, producer) = (read("network")?, read("firmware")?, read("producer")?);
+    let (network, producer) = (read("network")?, read("producer")?);
+    let firmware = Image::read_with_modules(&folder.join("firmware"))?;
+    report.rooms("firmware.fast.code", &firmware);
     report.put("producer.fast.panics", producer.panic_paths());
     report.notes.push(caller_note("the producer at opt-level 3", &producer));
     report.put("firmware.fast.flash.increment", firmware.flash.saturating_sub(network.flash));
