@@ -11,7 +11,8 @@ pub enum Error {
     NotAnAddress,
     /// DNS has no address for the broker's name, no server answered within ten seconds each, or none is known.
     UnknownHost,
-    /// The interface has no address to reach the broker from, or the broker's address or port is 0.
+    /// The interface has no address to reach the broker from, or the broker's address or port is 0; with
+    /// [`Links::with_routes`](crate::Links::with_routes) also: the broker is in another network, and no router leads there.
     Unreachable,
     /// There is no TCP socket for this link: the producer's storage has more links than [`Links`](crate::Links).
     NoSocket,
@@ -29,7 +30,7 @@ impl fmt::Display for Error {
             }
             Self::UnknownHost => "DNS gives no address for the broker's name: is its server right?",
             Self::Unreachable => {
-                "no route: the interface has no address for this kind of peer, or the peer's is 0"
+                "no route to the broker: the interface has no address, or no router leads out of its network"
             }
             Self::NoSocket => "more links in the storage than TCP sockets",
             Self::Refused => "connection refused",

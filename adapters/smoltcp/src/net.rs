@@ -27,6 +27,10 @@ struct Common {
     ports: Ports,
     /// Milliseconds of silence after which an open stream is probed; 0 is never.
     keep_alive: u32,
+    /// What no route leads to is not tried.
+    routes: bool,
+    /// Why the last stream that could not be opened was not, until it is asked for.
+    error: Option<Error>,
     #[cfg(feature = "dns")]
     names: Option<SocketHandle>,
 }
@@ -49,6 +53,8 @@ impl<const N: usize> Links<N> {
         let common = Common {
             ports: Ports::new(seed),
             keep_alive: 0,
+            routes: false,
+            error: None,
             #[cfg(feature = "dns")]
             names: None,
         };
@@ -71,6 +77,28 @@ impl<const N: usize> Links<N> {
     pub const fn with_keep_alive(mut self, ms: u32) -> Self {
         self.common.keep_alive = ms;
         self
+    }
+
+    /// Where no address and no route of the interface leads to a broker, its stream is refused at once
+    /// ([`Error::Unreachable`]). For Ethernet: smoltcp begins such a stream, sends nothing, and it ends with the
+    /// producer's patience only. Default off: where the medium is IP, no route is needed.
+    #[must_use]
+    pub const fn with_routes(mut self) -> Self {
+        self.common.routes = true;
+        self
+    }
+
+    /// Begins anew with the local ports, as [`new`](Self::new) does: for a device that finds a better seed after its
+    /// start. Open streams keep theirs.
+    pub const fn reseed(&mut self, seed: u32) {
+        self.common.ports = Ports::new(seed);
+    }
+
+    /// Why a stream could not be opened, the last time that one could not; each is told once. The producer retries by
+    /// itself, and its `trouble` says where to: this says whether name, route or port is what to look at. An attempt that
+    /// nobody answers is no error here, the producer gives it up.
+    pub const fn take_error(&mut self) -> Option<Error> {
+        self.common.error.take()
     }
 
     /// The transport for one poll of the producer.
@@ -223,7 +251,19 @@ impl<'s> Net<'_, 's> {
         Err(Error::NotAnAddress)
     }
 
+    /// Whether the interface's addresses or routes lead to this one.
+    fn has_route(&mut self, address: IpAddress) -> bool {
+        let mut found = self.interface.ip_addrs().iter().any(|own| own.contains_addr(&address));
+        self.interface.routes_mut().update(|routes| {
+            found |= routes.iter().any(|route| route.cidr.contains_addr(&address));
+        });
+        found
+    }
+
     fn dial(&mut self, handle: SocketHandle, address: IpAddress, to_port: u16) -> Result<Phase, Error> {
+        if self.common.routes && !self.has_route(address) {
+            return Err(Error::Unreachable);
+        }
         let port = self.free_port();
         let socket = tcp(self.sockets, handle).ok_or(Error::NoSocket)?;
         socket.abort();
@@ -273,6 +313,7 @@ impl embedded_io::ErrorType for Net<'_, '_> {
 impl Transport for Net<'_, '_> {
     fn connect(&mut self, link: LinkId, to: Endpoint<'_>) -> Poll<Result<(), Error>> {
         let Some(Link { socket, phase }) = self.links.get(link.index()).copied() else {
+            self.common.error = Some(Error::NoSocket);
             return Poll::Ready(Err(Error::NoSocket));
         };
         let next = match phase {
@@ -293,7 +334,10 @@ impl Transport for Net<'_, '_> {
         match next {
             Ok(Phase::Open) => Poll::Ready(Ok(())),
             Ok(_) => Poll::Pending,
-            Err(error) => Poll::Ready(Err(error)),
+            Err(error) => {
+                self.common.error = Some(error);
+                Poll::Ready(Err(error))
+            }
         }
     }
 

@@ -133,12 +133,29 @@ fn what_cannot_be_reached_says_why() {
     ] {
         assert_eq!(bench.net().connect(A, Endpoint { host, port }), Poll::Ready(Err(error)), "{host}:{port}");
         assert_eq!(error.kind(), kind);
+        assert_eq!([bench.links.take_error(), bench.links.take_error()], [Some(error), None], "told once");
     }
     assert_eq!(bench.net().connect(LinkId(2), SERVER), Poll::Ready(Err(Error::NoSocket)));
     assert!(bench.net().connect(A, Endpoint { port: 1, ..SERVER }).is_pending());
     bench.pass();
     assert_eq!(bench.net().connect(A, Endpoint { port: 1, ..SERVER }), Poll::Ready(Err(Error::Refused)));
     assert_eq!(bench.connect(A), Ok(()), "the slot may be opened again");
+}
+
+#[test]
+fn where_routes_count_a_broker_that_none_leads_to_is_refused_at_once() {
+    let far = Endpoint { host: "192.0.2.2", port: 9092 };
+    let mut bench = Bench::new();
+    assert!(bench.net().connect(A, far).is_pending(), "a medium without frames needs none");
+    let mut bench = Bench::new();
+    let sockets = [(); 2].map(|()| bench.sockets.add(socket()));
+    bench.links = Links::new(sockets, 42).with_routes();
+    assert_eq!(bench.net().connect(A, far), Poll::Ready(Err(Error::Unreachable)));
+    assert_eq!(bench.links.take_error(), Some(Error::Unreachable));
+    assert_eq!(bench.connect(A), Ok(()), "its own network");
+    bench.interface.routes_mut().add_default_ipv4_route([127, 0, 0, 2].into()).unwrap();
+    assert!(bench.net().connect(B, far).is_pending(), "a router");
+    assert_eq!(bench.links.take_error(), None);
 }
 
 #[test]
