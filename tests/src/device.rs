@@ -148,6 +148,25 @@ impl Device {
         self.command("system_reset").map(drop)
     }
 
+    /// Lets the program go on with another value in a register of the core: 13 is the stack pointer, 15 the program counter.
+    ///
+    /// # Errors
+    /// QEMU's monitor or its debugger's stub does not answer.
+    pub fn corrupt(&self, register: u8, value: u32) -> io::Result<()> {
+        let place = self.monitor.with_extension("gdb");
+        self.command(&format!("gdbserver unix:{},server=on,wait=off", place.display()))?;
+        let stub = UnixStream::connect(&place);
+        // The name is not needed any more.
+        let _ = std::fs::remove_file(&place);
+        let mut stub = stub?;
+        stub.set_read_timeout(Some(Duration::from_secs(5)))?;
+        // The stub stops the core for a debugger that comes, and lets it go with one that leaves.
+        // It takes one that knows the registers' description only.
+        debug(&mut stub, "qXfer:features:read:target.xml:0,100")?;
+        debug(&mut stub, &format!("P{register:x}={:08x}", value.swap_bytes()))?;
+        debug(&mut stub, "D")
+    }
+
     /// What the monitor says to a command.
     fn command(&self, line: &str) -> io::Result<String> {
         let mut talk = self.talk.borrow_mut();
@@ -175,6 +194,20 @@ impl Device {
             }
         }
     }
+}
+
+/// One packet to a debugger's stub, and its answer.
+fn debug(stub: &mut UnixStream, packet: &str) -> io::Result<()> {
+    let sum = packet.bytes().fold(0, u8::wrapping_add);
+    write!(stub, "${packet}#{sum:02x}")?;
+    let (mut said, mut byte) = (Vec::new(), [0]);
+    while !matches!(said[..], [.., b'#', _, _]) {
+        stub.read_exact(&mut byte)?;
+        said.push(byte[0]);
+    }
+    let refused = said.windows(2).any(|pair| pair == b"$E" || pair == b"$#");
+    stub.write_all(b"+")?;
+    if refused { Err(Error::other(String::from_utf8_lossy(&said).into_owned())) } else { Ok(()) }
 }
 
 /// What the monitor says until it is ready for a command.

@@ -170,12 +170,34 @@ fn a_device_that_is_reset_in_the_middle_begins_anew_and_doubles_nothing() {
 }
 
 #[test]
+fn a_fault_of_the_core_is_a_new_beginning_that_says_where_it_was_and_doubles_nothing() {
+    // A jump to where no memory is; a stack that has left it, as one that runs over does where it lies at the bottom.
+    for (seed, register, value, place) in
+        [(21, 15, 0x3000_0000, "at 0x30000000, number 1 "), (22, 13, 0x1FFF_FF00, "at 0xfffffffe, number 1 ")]
+    {
+        let broker = Broker::start("127.0.0.1:0", 1);
+        let mut device = broker.device(M3, &["records=300", "every=10", &format!("seed={seed}")]);
+        device.wait_for("network: ", PATIENCE).unwrap();
+        std::thread::sleep(Duration::from_millis(1500));
+        device.corrupt(register, value).unwrap();
+        let said = device.wait_for("restarted by a fault ", Duration::from_secs(10)).unwrap();
+        assert!(said.contains(place), "{said}");
+        assert_eq!(device.end(PATIENCE).unwrap().0, Some(0));
+        let samples = broker.samples(seed);
+        let first = samples.len() - 300;
+        assert!(first > 0 && first < 300, "{first} samples before the fault");
+        assert_eq!(samples, (0..first as u64).chain(0..300).collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn a_broker_that_comes_later_is_found_and_until_then_the_device_says_what_is_wrong() {
     let port = kurier_tests::kafka::free_port().unwrap();
     let bootstrap = format!("bootstrap={HOST}:{}", port.number());
     let mut device = Device::start(M3, &[&bootstrap, "topic=telemetry", "records=50", "seed=2"]).unwrap();
     let trouble = device.wait_for("trouble: ", PATIENCE).unwrap();
     assert_eq!(trouble, format!("trouble: Unreachable at {HOST}:{}", port.number()));
+    assert!(device.said.iter().any(|line| line == "link: connection refused"), "{:?}", device.said);
     let broker = Broker::start(&format!("127.0.0.1:{}", port.number()), 1);
     assert_eq!(device.end(PATIENCE).unwrap().0, Some(0));
     assert_eq!(broker.samples(2), (0..50).collect::<Vec<_>>());
@@ -258,9 +280,20 @@ fn settings_that_contradict_one_another_end_it_with_their_names() {
 
 #[test]
 fn words_that_cannot_be_read_end_it_with_how_to_say_them() {
-    for words in
-        [&["topic=t"][..], &["bootstrap=10.0.2.2", "topic=t"], &["bootstrap=a:1", "topic=t", "records=x"]]
-    {
+    let good = ["bootstrap=a:1", "topic=t"];
+    let rest: [&[&str]; 8] = [
+        &["records=x"],
+        &["address=10.0.2.44/33"],
+        &["address=10.0.2.44/"],
+        &["address=224.0.0.1"],
+        &["address=0.0.0.0"],
+        &["address=10.0.2.44", "router=255.255.255.255"],
+        &["router=10.0.2.2"],
+        &["dns=10.0.2.3"],
+    ];
+    let rest = rest.map(|rest| [&good, rest].concat());
+    let bad = [vec!["topic=t"], vec!["bootstrap=10.0.2.2", "topic=t"]];
+    for words in bad.iter().chain(&rest) {
         let mut device = Device::start(M3, words).unwrap();
         device.wait_for("bootstrap=HOST:PORT", PATIENCE).unwrap();
     }

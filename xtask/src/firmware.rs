@@ -2,13 +2,14 @@
 use crate::arguments::Arguments;
 use crate::setup;
 use crate::sh::{self, Failure};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// How to use it.
 pub(crate) const USAGE: &str = "\
 firmware --bootstrap HOST:PORT --topic T [--records N] [--every MS] [--full refuse|drop] [--linger MS] [--delivery MS] [--naps N]
-         [--seed N] [--address A.B.C.D] [--machine M] [--log LEVEL]
+         [--seed N] [--address A.B.C.D[/LEN] [--router A.B.C.D] [--dns A.B.C.D]] [--machine M] [--log LEVEL]
                                         the device's image in QEMU, as the machine mps2-an385 (Cortex-M3),
                                         mps2-an386 (M4) or mps2-an500 (M7); sends N records (1000; 0 is without end)
                                         and prints what was acknowledged. HOST is seen from the guest: 10.0.2.2 is
@@ -55,8 +56,21 @@ fn read(given: &[String]) -> Result<(String, Vec<String>), ExitCode> {
             words.push(format!("{name}={value}"));
         }
     }
-    if let Some(address) = arguments.value::<std::net::Ipv4Addr>("--address")? {
-        words.push(format!("address={address}"));
+    let address = arguments.value::<String>("--address")?;
+    if let Some(word) = &address {
+        let (host, length) = word.split_once('/').unwrap_or((word, "24"));
+        if host.parse::<Ipv4Addr>().is_err() || !length.parse::<u8>().is_ok_and(|length| length <= 32) {
+            return Err(arguments.wrong("--address is A.B.C.D or A.B.C.D/LEN"));
+        }
+        words.push(format!("address={word}"));
+    }
+    for name in ["router", "dns"] {
+        if let Some(other) = arguments.value::<Ipv4Addr>(&format!("--{name}"))? {
+            if address.is_none() {
+                return Err(arguments.wrong(&format!("--{name} goes with --address: a lease brings its own")));
+            }
+            words.push(format!("{name}={other}"));
+        }
     }
     if let Some(full) = arguments.value::<String>("--full")? {
         if !["refuse", "drop"].contains(&full.as_str()) {
@@ -131,6 +145,13 @@ mod tests {
     }
 
     #[test]
+    fn an_own_address_has_its_network_its_router_and_its_name_server() {
+        let line = "--bootstrap a:1 --topic t --dns 10.0.2.3 --address 10.0.2.44/16 --router 10.0.2.2";
+        let words = given(line).unwrap().1;
+        assert_eq!(words[3..], ["address=10.0.2.44/16", "router=10.0.2.2", "dns=10.0.2.3"]);
+    }
+
+    #[test]
     fn what_the_image_could_not_read_is_refused() {
         for line in [
             "--topic t",
@@ -140,6 +161,9 @@ mod tests {
             "--bootstrap a:1 --topic t --records many",
             "--bootstrap a:1 --topic t --log loud",
             "--bootstrap a:1 --topic t --address ::1",
+            "--bootstrap a:1 --topic t --address 10.0.2.44/33",
+            "--bootstrap a:1 --topic t --router 10.0.2.2",
+            "--bootstrap a:1 --topic t --address 10.0.2.44 --dns broker",
             "--bootstrap a:1 --topic t more",
         ] {
             assert!(given(line).is_none(), "{line}");

@@ -4,6 +4,7 @@
 use kurier_core::random::Random;
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
+use smoltcp::wire::{EthernetFrame, IpProtocol, Ipv4Packet, TcpPacket};
 use std::net::{SocketAddr, UdpSocket};
 
 const FRAME: usize = 1514;
@@ -31,6 +32,8 @@ pub(crate) struct Ether {
     pub(crate) mishaps: [u32; 3],
     /// Frames that went out towards the device.
     pub(crate) sent: u64,
+    /// Local ports and first sequence numbers of the streams that the device began, in order.
+    pub(crate) streams: Vec<(u16, u32)>,
 }
 
 impl Ether {
@@ -42,7 +45,8 @@ impl Ether {
         let guest = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let nic = format!("socket,udp={},localaddr={guest}", socket.local_addr().unwrap());
         let (weather, mishaps) = (Weather::default(), [0; 3]);
-        let ether = Self { socket, guest, again: None, random: Random::new(9), weather, mishaps, sent: 0 };
+        let (random, streams) = (Random::new(9), Vec::new());
+        let ether = Self { socket, guest, again: None, random, weather, mishaps, sent: 0, streams };
         (ether, guest, nic)
     }
 
@@ -97,6 +101,15 @@ impl Ether {
     }
 }
 
+/// Local port and sequence number, of a frame that begins a stream.
+fn beginning(frame: &[u8]) -> Option<(u16, u32)> {
+    let frame = EthernetFrame::new_checked(frame).ok()?;
+    let packet = Ipv4Packet::new_checked(frame.payload()).ok()?;
+    let segment = TcpPacket::new_checked(packet.payload()).ok()?;
+    let begins = packet.next_header() == IpProtocol::Tcp && segment.syn();
+    begins.then(|| (segment.src_port(), u32::from_be_bytes(segment.seq_number().0.to_be_bytes())))
+}
+
 pub(crate) struct Received(Vec<u8>);
 
 pub(crate) struct Sending<'a>(&'a mut Ether);
@@ -130,6 +143,7 @@ impl Device for Ether {
             let mut bytes = [0; 2048];
             let Ok(count) = self.socket.recv(&mut bytes) else { return None };
             let came = bytes[..count].to_vec();
+            self.streams.extend(beginning(&came));
             match self.copies() {
                 0 => continue,
                 1 => {}

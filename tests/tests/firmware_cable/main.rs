@@ -13,6 +13,8 @@ use town::{GOOD, Manners, NAME, Town};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const BY_NAME: &str = "bootstrap=broker.example:9091";
+/// What is wrong with a name.
+const NO_NAME: &str = "link: DNS gives no address for the broker's name: is its server right?";
 const BY_ADDRESS: &str = "bootstrap=10.0.2.2:9091";
 
 fn device(town: &Town, words: &[&str]) -> Device {
@@ -35,6 +37,7 @@ fn a_name_that_is_not_known_yet_is_trouble_and_asked_for_again() {
     let mut device = device(&town, &[BY_NAME, "records=20"]);
     let trouble = device.wait_for("trouble: ", PATIENCE).unwrap();
     assert_eq!(trouble, format!("trouble: Unreachable at {NAME}:9091"));
+    assert!(device.said.iter().any(|line| line == NO_NAME), "{:?}", device.said);
     town.behave(GOOD);
     assert_eq!(device.end(PATIENCE).unwrap().0, Some(0));
     assert_eq!(town.leave().samples, (0..20).collect::<Vec<_>>());
@@ -149,17 +152,75 @@ fn a_reset_while_it_waits_for_an_address_a_name_or_a_broker_is_a_new_beginning()
 #[test]
 fn a_lease_that_ends_is_told_of_and_the_next_one_is_taken() {
     let town = Town::start(Manners { lease: 4, ..GOOD });
-    let mut device = device(&town, &[BY_ADDRESS, "records=200", "every=50"]);
+    let mut device = device(&town, &[BY_ADDRESS, "records=400", "every=50"]);
     device.wait_for("network: 10.0.2.15/24", PATIENCE).unwrap();
     town.behave(Manners { leases: false, ..GOOD });
     device.wait_for("network: no lease", PATIENCE).unwrap();
+    // What is not leased any more is not used: somebody else may have it.
+    device.wait_for("trouble: no address", Duration::from_secs(15)).unwrap();
     town.behave(GOOD);
     device.wait_for("network: 10.0.2.15/24", PATIENCE).unwrap();
     let (_, figures) = device.end(PATIENCE).unwrap();
     let acknowledged = figures.of("acknowledged");
-    assert_eq!((acknowledged + figures.of("refused"), figures.of("failed")), (200, 0));
+    assert_eq!((acknowledged + figures.of("refused"), figures.of("failed")), (400, 0));
     assert!(figures.of("connections") > 1, "{figures:?}");
     let seen = town.leave();
     assert_eq!(seen.samples.len() as u64, acknowledged);
-    assert!(seen.samples.is_sorted_by(|a, b| a < b) && seen.samples.contains(&199), "in order, to the last");
+    assert!(seen.samples.is_sorted_by(|a, b| a < b) && seen.samples.contains(&399), "in order, to the last");
+}
+
+#[test]
+fn a_broker_in_another_network_is_reached_over_the_router_of_the_lease_or_of_the_words() {
+    let town = Town::start(Manners { beyond: true, ..GOOD });
+    assert_eq!(device(&town, &[BY_NAME, "records=20"]).end(PATIENCE).unwrap().0, Some(0));
+    assert_eq!(town.leave().samples, (0..20).collect::<Vec<_>>());
+    // As long as nobody leases anything.
+    for (bootstrap, address, shown) in [
+        (BY_NAME, "address=10.0.2.44", "network: 10.0.2.44/24"),
+        ("bootstrap=192.0.2.2:9091", "address=10.0.2.44/16", "network: 10.0.2.44/16"),
+    ] {
+        let town = Town::start(Manners { beyond: true, leases: false, ..GOOD });
+        let words = [bootstrap, address, "router=10.0.2.2", "dns=10.0.2.2", "records=20"];
+        let mut device = device(&town, &words);
+        device.wait_for(shown, PATIENCE).unwrap();
+        assert_eq!(device.end(PATIENCE).unwrap().0, Some(0));
+        assert_eq!(town.leave().samples, (0..20).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_name_server_that_is_gone_is_no_trouble_where_the_lease_has_another() {
+    let town = Town::start(Manners { spare: true, ..GOOD });
+    assert_eq!(device(&town, &[BY_NAME, "records=20"]).end(PATIENCE).unwrap().0, Some(0));
+    assert_eq!(town.leave().samples, (0..20).collect::<Vec<_>>());
+}
+
+#[test]
+fn streams_begin_elsewhere_with_each_boot_and_each_time_that_the_power_comes() {
+    let begun = |words: &[&str]| {
+        let town = Town::start(GOOD);
+        assert_eq!(
+            device(&town, &[&[BY_ADDRESS, "records=3"], words].concat()).end(PATIENCE).unwrap().0,
+            Some(0)
+        );
+        town.leave().streams
+    };
+    let streams = [begun(&["naps=2"]), begun(&[]), begun(&["address=10.0.2.44", "dns=10.0.2.2"])].concat();
+    assert!(streams.len() >= 5, "{streams:?}");
+    for (nth, stream) in streams.iter().enumerate() {
+        assert!(streams[..nth].iter().all(|other| other.0 != stream.0 && other.1 != stream.1), "{streams:?}");
+    }
+}
+
+#[test]
+fn an_own_address_without_router_or_name_server_says_which_of_them_it_lacks() {
+    let town = Town::start(Manners { beyond: true, leases: false, ..GOOD });
+    for (words, lacks) in [
+        // The bootstrap server is reached, and tells the name of the broker that has the topic.
+        ([BY_ADDRESS, "address=10.0.2.44"], NO_NAME),
+        (["bootstrap=192.0.2.2:9091", "address=10.0.2.44"], "link: no route to the broker: "),
+    ] {
+        device(&town, &words).wait_for(lacks, PATIENCE).unwrap();
+    }
+    town.leave();
 }

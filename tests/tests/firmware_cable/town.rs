@@ -7,7 +7,7 @@ use smoltcp::iface::SocketHandle;
 use smoltcp::socket::udp::{PacketBuffer, PacketMetadata, Socket};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
-    DhcpMessageType, DhcpPacket, DhcpRepr, EthernetAddress, IpAddress, IpEndpoint, Ipv4Address,
+    DhcpMessageType, DhcpPacket, DhcpRepr, EthernetAddress, IpAddress, IpCidr, IpEndpoint, Ipv4Address,
 };
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -18,6 +18,10 @@ use std::time::{Duration, SystemTime};
 pub(crate) const NAME: &str = "broker.example";
 const OWN: Ipv4Address = Ipv4Address::new(10, 0, 2, 2);
 const LEASED: Ipv4Address = Ipv4Address::new(10, 0, 2, 15);
+/// The brokers' other address, in another network: the way there leads over [`OWN`].
+const BEYOND: Ipv4Address = Ipv4Address::new(192, 0, 2, 2);
+/// A name server that is gone.
+const GONE: Ipv4Address = Ipv4Address::new(10, 0, 2, 200);
 
 /// What the servers do.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +32,10 @@ pub(crate) struct Manners {
     pub(crate) lease: u32,
     /// Whether the name server knows the brokers' name.
     pub(crate) knows: bool,
+    /// Whether the name leads to the brokers' address in another network.
+    pub(crate) beyond: bool,
+    /// Whether the leases' first name server is gone; the second is the one that answers.
+    pub(crate) spare: bool,
     pub(crate) weather: Weather,
 }
 
@@ -36,6 +44,8 @@ pub(crate) const GOOD: Manners = Manners {
     leases: true,
     lease: 3600,
     knows: true,
+    beyond: false,
+    spare: false,
     weather: Weather { loss: 0, twice: 0, damage: 0, burst: 0 },
 };
 
@@ -50,6 +60,8 @@ pub(crate) struct Seen {
     pub(crate) mishaps: [u32; 3],
     /// Frames that went out towards the device.
     pub(crate) sent: u64,
+    /// Local ports and first sequence numbers of the streams that the device began, in order.
+    pub(crate) streams: Vec<(u16, u32)>,
 }
 
 /// The far end of the cable, in a thread of its own.
@@ -107,6 +119,7 @@ impl Servers {
         let place = (NAME, IpAddress::Ipv4(OWN));
         let own = EthernetAddress([2, 0, 0, 0, 0, 1]);
         let mut brokers = Brokers::at(place, own.into(), cluster, 1, device);
+        brokers.interface.update_ip_addrs(|list| list.push(IpCidr::new(BEYOND.into(), 24)).unwrap());
         brokers.cluster.create_topic("telemetry", 1, TopicConfig::default()).unwrap();
         let (dhcp, dns) = (brokers.sockets.add(udp(67)), brokers.sockets.add(udp(53)));
         Self { brokers, dhcp, dns, manners, questions: 0 }
@@ -134,8 +147,8 @@ impl Servers {
         }
         let records = self.brokers.cluster.records("telemetry", 0);
         let samples = records.map(|record| number(record.value.unwrap()).unwrap()).collect();
-        let Ether { mishaps, sent, .. } = self.brokers.device;
-        Seen { samples, questions: self.questions, mishaps, sent }
+        let Ether { mishaps, sent, streams, .. } = self.brokers.device;
+        Seen { samples, questions: self.questions, mishaps, sent, streams }
     }
 
     /// Gives the one address there is.
@@ -167,7 +180,8 @@ impl Servers {
                 max_size: None,
                 ..asked
             };
-            answer.dns_servers.as_mut().unwrap().push(OWN).unwrap();
+            let servers: &[_] = if self.manners.spare { &[GONE, OWN, GONE] } else { &[OWN] };
+            answer.dns_servers.as_mut().unwrap().extend_from_slice(servers).unwrap();
             let mut bytes = vec![0; answer.buffer_len()];
             answer.emit(&mut DhcpPacket::new_unchecked(&mut bytes[..])).unwrap();
             let everybody = IpEndpoint::new(IpAddress::v4(255, 255, 255, 255), 68);
@@ -193,7 +207,7 @@ impl Servers {
                 answer[7] = 1;
                 // The name as asked, an address, a minute, four bytes.
                 answer.extend([0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
-                answer.extend(OWN.octets());
+                answer.extend(if self.manners.beyond { BEYOND } else { OWN }.octets());
             }
             socket.send_slice(&answer, from.endpoint).unwrap();
         }

@@ -1,7 +1,8 @@
 //! What the device is told when it starts, as words `name=value`: here by semihosting, elsewhere out of its flash.
+use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
 /// How to say it.
-pub const USAGE: &str = "bootstrap=HOST:PORT topic=NAME [records=N] [every=MS] [full=refuse|drop] [linger=MS] [delivery=MS] [naps=N] [seed=N] [address=A.B.C.D]";
+pub const USAGE: &str = "bootstrap=HOST:PORT topic=NAME [records=N] [every=MS] [full=refuse|drop] [linger=MS] [delivery=MS] [naps=N] [seed=N] [address=A.B.C.D[/LEN] [router=A.B.C.D] [dns=A.B.C.D]]";
 
 /// What to send where.
 #[derive(Debug, Clone, Copy)]
@@ -26,8 +27,12 @@ pub struct Arguments {
     pub naps: u32,
     /// Another one for each device; the boots are counted beside it.
     pub seed: u32,
-    /// The device's own address, with 24 bits of network; without it DHCP is asked.
-    pub address: Option<smoltcp::wire::Ipv4Address>,
+    /// The device's own address and how many bits of it are the network's, 24 if it is not said; without it DHCP is asked.
+    pub address: Option<Ipv4Cidr>,
+    /// Beside an own address: who leads out of its network; without one nobody does.
+    pub router: Option<Ipv4Address>,
+    /// Beside an own address: who knows names; without one nobody does.
+    pub dns: Option<Ipv4Address>,
     /// How much is logged: `off`, `error`, `warn`, `info`, `debug` or `trace`.
     #[cfg(feature = "log")]
     pub log: log::LevelFilter,
@@ -48,6 +53,8 @@ impl Arguments {
             naps: 0,
             seed: 1,
             address: None,
+            router: None,
+            dns: None,
             #[cfg(feature = "log")]
             log: log::LevelFilter::Info,
         };
@@ -69,10 +76,27 @@ impl Arguments {
                 "seed" => parsed.seed = value.parse().ok()?,
                 #[cfg(feature = "log")]
                 "log" => parsed.log = value.parse().ok()?,
-                "address" => parsed.address = Some(value.parse().ok()?),
+                "address" => parsed.address = Some(network(value)?),
+                "router" => parsed.router = Some(host(value)?),
+                "dns" => parsed.dns = Some(host(value)?),
                 _ => return None,
             }
         }
-        (!parsed.host.is_empty() && !parsed.topic.is_empty()).then_some(parsed)
+        // A lease brings its own.
+        let stray = parsed.address.is_none() && (parsed.router.is_some() || parsed.dns.is_some());
+        (!parsed.host.is_empty() && !parsed.topic.is_empty() && !stray).then_some(parsed)
     }
+}
+
+/// The address of one host; smoltcp stops at others.
+fn host(word: &str) -> Option<Ipv4Address> {
+    let address: Ipv4Address = word.parse().ok()?;
+    matches!(address.octets()[0], 1..=223).then_some(address)
+}
+
+/// A host's address and its network's length.
+fn network(word: &str) -> Option<Ipv4Cidr> {
+    let (address, length) = word.split_once('/').unwrap_or((word, "24"));
+    let length = length.parse().ok().filter(|length| *length <= 32)?;
+    Some(Ipv4Cidr::new(host(address)?, length))
 }

@@ -12,6 +12,7 @@
 mod arguments;
 mod board;
 mod clock;
+mod fault;
 mod host;
 mod kept;
 mod lan9118;
@@ -37,7 +38,7 @@ fn main() -> ! {
     #[cfg(feature = "log")]
     logger::start(arguments.log);
     let boots = board.boots();
-    let Some(mut network) = Network::new(&mut board, &arguments, boots) else {
+    let Some(mut network) = Network::new(&mut board, &arguments) else {
         board.say(format_args!("error: no LAN9118 Ethernet controller"));
         board.end(1)
     };

@@ -5,12 +5,12 @@ use crate::arguments::Arguments;
 use crate::board::Board;
 use crate::lan9118::{Lan9118, Traffic};
 use kurier_core::sender::Wake;
-use kurier_smoltcp::{Links, Net};
+use kurier_smoltcp::{Error, Links, Net};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet, SocketStorage};
 use smoltcp::socket::dns::{self, DnsQuery};
 use smoltcp::socket::{dhcpv4, tcp};
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, Ipv4Cidr};
+use smoltcp::wire::EthernetAddress;
 use static_cell::{ConstStaticCell, StaticCell};
 
 /// Brokers at a time: the first parameter of the producer's storage.
@@ -18,6 +18,9 @@ pub const LINKS: usize = 2;
 /// Bytes of each stream's buffers: what one write takes, and the window that a broker sees.
 const SEND: usize = 2048;
 const RECEIVE: usize = 1024;
+/// Microseconds between two complaints about the same.
+const COMPLAIN: u64 = 5_000_000;
+
 /// The network of the device.
 pub struct Network {
     device: Lan9118,
@@ -26,12 +29,25 @@ pub struct Network {
     links: Links<LINKS>,
     dhcp: Option<SocketHandle>,
     dns: SocketHandle,
+    /// It had a lease before.
+    seeded: bool,
+    /// The device's number, for its seeds.
+    number: u32,
     /// When it last had an address, or said that it has none.
     complained: u64,
+    /// What it has said of streams that could not be opened, and when.
+    told: Option<(Error, u64)>,
 }
 
 fn instant(micros: u64) -> Instant {
     Instant::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
+}
+
+/// A stream that begins as the last boot's did would be taken for it: the seed gives other sequence numbers.
+fn interface(mac: [u8; 6], seed: u32, device: &mut Lan9118, micros: u64) -> Interface {
+    let mut config = Config::new(EthernetAddress(mac).into());
+    config.random_seed = u64::from(seed);
+    Interface::new(config, device, instant(micros))
 }
 
 /// The TCP sockets of the links, in the set.
@@ -46,24 +62,28 @@ fn streams(sockets: &mut SocketSet<'static>) -> [SocketHandle; LINKS] {
 }
 
 impl Network {
-    /// Starts the controller, for the so manieth time. `None` if there is none.
-    pub fn new(board: &mut Board, arguments: &Arguments, boots: u32) -> Option<Self> {
+    /// Starts the controller. `None` if there is none.
+    pub fn new(board: &mut Board, arguments: &Arguments) -> Option<Self> {
         static STORAGE: StaticCell<[SocketStorage<'static>; LINKS + 2]> = StaticCell::new();
         static QUERIES: StaticCell<[Option<DnsQuery>; LINKS]> = StaticCell::new();
         let mut device = Lan9118::new(board)?;
-        let mut config = Config::new(EthernetAddress(device.address()?).into());
-        // A stream that begins as the last boot's did would be taken for it: other ports, other sequence numbers.
-        let seed = arguments.seed.wrapping_mul(1000).wrapping_add(boots);
-        config.random_seed = u64::from(seed);
-        let interface = Interface::new(config, &mut device, instant(board.micros()));
+        let mac = device.address()?;
+        board.stir(u32::from_le_bytes([mac[2], mac[3], mac[4], mac[5]]));
+        let seed = board.seed(arguments.seed);
+        let interface = interface(mac, seed, &mut device, board.micros());
         let mut sockets = SocketSet::new(&mut STORAGE.init([SocketStorage::EMPTY; LINKS + 2])[..]);
         let streams = streams(&mut sockets);
         let dns = sockets.add(dns::Socket::new(&[], &mut QUERIES.init([const { None }; LINKS])[..]));
-        let links = Links::new(streams, seed).with_dns(dns);
+        let links = Links::new(streams, seed).with_dns(dns).with_routes();
         let complained = board.micros();
-        let mut network = Self { device, interface, sockets, links, dhcp: None, dns, complained };
+        let (dhcp, number, told) = (None, arguments.seed, None);
+        let mut network =
+            Self { device, interface, sockets, links, dhcp, dns, seeded: false, number, complained, told };
         match arguments.address {
-            Some(address) => network.take_address(board, Ipv4Cidr::new(address, 24), None),
+            Some(address) => {
+                network.take_servers(arguments.dns.as_slice());
+                network.take_address(board, address, arguments.router);
+            }
             None => network.dhcp = Some(network.sockets.add(dhcpv4::Socket::new())),
         }
         Some(network)
@@ -73,6 +93,16 @@ impl Network {
     pub fn poll(&mut self, board: &Board, now: u64) {
         self.interface.poll(instant(now), &mut self.device, &mut self.sockets);
         self.lease(board, now);
+        self.tell(board, now);
+    }
+
+    /// Says why streams cannot be opened: the producer's trouble tells only whereto.
+    fn tell(&mut self, board: &Board, now: u64) {
+        let Some(error) = self.links.take_error() else { return };
+        if self.told.is_none_or(|(told, at)| told != error || now - at >= COMPLAIN) {
+            self.told = Some((error, now));
+            board.say(format_args!("link: {error}"));
+        }
     }
 
     /// Whether the device has an address.

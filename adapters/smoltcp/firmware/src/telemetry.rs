@@ -49,7 +49,7 @@ impl Telemetry {
     /// # Errors
     /// The settings are out of range.
     pub fn new(arguments: &Arguments, board: &mut Board) -> Result<Self, ConfigError> {
-        let mut producer = setup::producer(arguments)?;
+        let mut producer = setup::producer(arguments, board.seed(arguments.seed))?;
         let notes = board.notes();
         if producer.recall(notes, Instant::from_micros(board.micros())) {
             board.say(format_args!("what was known before the sleep is recalled"));

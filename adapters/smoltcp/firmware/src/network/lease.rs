@@ -1,12 +1,9 @@
 //! The device's address: leased, lost, and leased again.
-use super::Network;
+use super::{COMPLAIN, Network, interface};
 use crate::board::Board;
 use smoltcp::socket::dhcpv4::{self, Event};
 use smoltcp::socket::dns;
-use smoltcp::wire::{IpAddress, IpCidr, Ipv4Address, Ipv4Cidr};
-
-/// Microseconds between two complaints about having no address.
-const COMPLAIN: u64 = 5_000_000;
+use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, Ipv4Address, Ipv4Cidr};
 
 impl Network {
     /// What DHCP has to tell; and that it tells nothing.
@@ -22,9 +19,9 @@ impl Network {
             None => {}
             Some(Event::Configured(lease)) => {
                 let (address, router) = (lease.address, lease.router);
-                let mut servers = heapless::Vec::<IpAddress, 3>::new();
-                servers.extend(lease.dns_servers.iter().take(3).map(|server| IpAddress::Ipv4(*server)));
-                self.sockets.get_mut::<dns::Socket<'_>>(self.dns).update_servers(&servers);
+                let servers = lease.dns_servers.clone();
+                self.reseed(board, address, now);
+                self.take_servers(&servers);
                 self.take_address(board, address, router);
             }
             // Told at the start, too.
@@ -36,6 +33,25 @@ impl Network {
                 self.interface.routes_mut().remove_default_ipv4_route();
             }
         }
+    }
+
+    /// When a lease comes is chance, and nothing has been sent but to get it: sequence numbers and ports begin anew.
+    fn reseed(&mut self, board: &Board, address: Ipv4Cidr, now: u64) {
+        let HardwareAddress::Ethernet(mac) = self.interface.hardware_addr();
+        if !self.seeded && board.stir(address.address().to_bits()) {
+            let seed = board.seed(self.number);
+            self.interface = interface(mac.0, seed, &mut self.device, now);
+            self.links.reseed(seed);
+        }
+        self.seeded = true;
+    }
+
+    /// Who is asked for names, one after another: the next when one was silent for ten seconds. As many as smoltcp's feature
+    /// `dns-max-server-count-3` has room for.
+    pub(super) fn take_servers(&mut self, servers: &[Ipv4Address]) {
+        let mut addresses = heapless::Vec::<IpAddress, 3>::new();
+        addresses.extend(servers.iter().take(3).map(|server| IpAddress::Ipv4(*server)));
+        self.sockets.get_mut::<dns::Socket<'_>>(self.dns).update_servers(&addresses);
     }
 
     pub(super) fn take_address(&mut self, board: &Board, address: Ipv4Cidr, router: Option<Ipv4Address>) {

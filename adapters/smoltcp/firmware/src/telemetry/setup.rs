@@ -22,15 +22,13 @@ fn crc32c(crc: u32, bytes: &[u8]) -> u32 {
 }
 
 /// A producer in statics. Once.
-pub(super) fn producer(arguments: &Arguments) -> Result<Producer, ConfigError> {
+pub(super) fn producer(arguments: &Arguments, seed: u32) -> Result<Producer, ConfigError> {
     static MEMORY: ConstStaticCell<Memory> = ConstStaticCell::new(Memory::new());
     static SERVERS: StaticCell<[Endpoint<'static>; 1]> = StaticCell::new();
     static CONFIG: StaticCell<Config<'static>> = StaticCell::new();
     let servers = SERVERS.init([Endpoint { host: arguments.host, port: arguments.port }]);
-    let mut config = Config::new(servers)
-        .client_id("kurier-firmware")
-        .linger_ms(arguments.linger)
-        .seed(u64::from(arguments.seed));
+    let mut config =
+        Config::new(servers).client_id("kurier-firmware").linger_ms(arguments.linger).seed(u64::from(seed));
     if arguments.delivery > 0 {
         config = config.delivery_timeout_ms(arguments.delivery);
     }
