@@ -141,35 +141,6 @@ test("what is sent is what a buffer held when it was given", { timeout: 60_000 }
   assert.deepEqual((await log(kafka)).map(({ key, value }) => key + value), ["aa", "bb", "cc"]);
 });
 
-test("a WebSocket of somebody's own that throws ends the producer, and nothing hangs", { timeout: 60_000 }, async (t) => {
-  const kafka = await cluster(t);
-  const { address } = await bridge(t, kafka);
-  let isBad = false;
-  class Bad extends WebSocket {
-    get bufferedAmount() {
-      if (isBad) throw new Error("no such number");
-      return super.bufferedAmount;
-    }
-  }
-  const options = { ...GOOD, WebSocket: Bad, bridge: `ws://${address}`, bootstrap: kafka.bootstrap };
-  const producer = await KafkaProducer.connect(options);
-  await producer.send(kafka.topic, "a");
-  isBad = true;
-  const flushed = [producer.send(kafka.topic, "b"), producer.send("clicks-unknown", "c")];
-  const [under, waits] = await Promise.allSettled([...flushed, producer.flush()]);
-  assert.deepEqual([under, waits].map(({ reason }) => [reason.code, reason.outcome]), [
-    ["PRODUCER_FAILED", "maybe-written"],
-    ["PRODUCER_FAILED", "not-written"],
-  ]);
-  const found = await error(producer.send(kafka.topic, "d"));
-  assert.match(found.message, /make another one: no such number/);
-  await producer.close();
-  isBad = false;
-  const another = await KafkaProducer.connect(options);
-  assert.equal((await another.send(kafka.topic, "e")).topic, kafka.topic);
-  await another.close();
-});
-
 test("huge values are refused before they are copied", async () => {
   const producer = await KafkaProducer.connect(GOOD);
   const { memory } = await init();

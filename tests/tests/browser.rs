@@ -32,6 +32,11 @@ fn the_same_package_in_node() {
 }
 
 #[test]
+fn a_package_that_has_failed() {
+    node("broken.test.mjs");
+}
+
+#[test]
 fn records_of_the_package_that_wait() {
     node("waiting.test.mjs");
 }

@@ -4,6 +4,10 @@ export type Bytes = string | ArrayBuffer | ArrayBufferView | null;
 /** Names may repeat and keep their order in the form of pairs: an array of them, a `Map`, and whatever else gives them. */
 export type Headers = Readonly<Record<string, Bytes>> | Iterable<readonly [name: string, value: Bytes]>;
 
+/**
+ * What is of the wrong type or out of its range is refused by `connect`, which names it. Times of more than 12.4 days act as
+ * 12.4 days.
+ */
 export interface ConnectOptions {
   /**
    * The bridge's URL, `ws:` or `wss:`. The broker's address is put behind its path as `/HOST/PORT`; a template with
@@ -27,9 +31,9 @@ export interface ConnectOptions {
   WebSocket?: (new (url: string, protocols?: string[]) => unknown) | undefined;
   /** Which acknowledgement completes a record. Default "all". */
   acks?: "all" | -1 | 0 | 1 | undefined;
-  /** How long a batch waits to fill, in ms. Default 5. */
+  /** How long a batch waits to fill, in ms from 0. Default 5. */
   lingerMs?: number | undefined;
-  /** Bytes of a batch, at most 1 GiB. Default 16384. */
+  /** Bytes of a batch, at most 1 GiB. Default 16384. 0: one record in each. */
   batchSize?: number | undefined;
   /**
    * Bytes of all batches, at most 1 GiB. Default 33554432. Records that wait for metadata or memory take as many at most
@@ -38,25 +42,31 @@ export interface ConnectOptions {
   bufferMemory?: number | undefined;
   /** Bytes of a request, and of a record, at most 1 GiB. Default 1048576. */
   maxRequestSize?: number | undefined;
-  /** Requests under way on one connection. Default 5. */
+  /** Requests under way on one connection, 1 or more. Default 5. More than 5 need `enableIdempotence: false`, and act as 5. */
   maxInFlight?: number | undefined;
-  /** A retry is never a second record. Default true. */
+  /**
+   * A retry is never a second record. Default true, unless `acks` or `retries` exclude it; given as true it needs `acks: "all"`
+   * and `retries` above 0.
+   */
   enableIdempotence?: boolean | undefined;
-  /** Attempts after the first. By default `deliveryTimeoutMs` ends them. */
+  /** Attempts after the first, 0 to 2147483647, which is the default: `deliveryTimeoutMs` ends them. */
   retries?: number | undefined;
   /** An unanswered request closes its connection after so long, in ms. Default 30000. */
   requestTimeoutMs?: number | undefined;
-  /** From accepting a record to its outcome, retries included, in ms. Default 120000. */
+  /**
+   * From accepting a record to its outcome, retries included, in ms: at least `lingerMs` + `requestTimeoutMs`. Default 120000,
+   * or their sum where that is more.
+   */
   deliveryTimeoutMs?: number | undefined;
-  /** In ms. Default 100. */
+  /** The wait before the first retry, in ms from 0. Default 100. It doubles with each. */
   retryBackoffMs?: number | undefined;
-  /** In ms. Default 1000. */
+  /** The longest wait before a retry, in ms from 0. Default 1000. */
   retryBackoffMaxMs?: number | undefined;
-  /** In ms. Default 50. */
+  /** The wait before a broker is connected to again, in ms from 0. Default 50. It doubles with each failure. */
   reconnectBackoffMs?: number | undefined;
-  /** In ms. Default 1000. */
+  /** The longest wait before a broker is connected to again, in ms from 0. Default 1000. */
   reconnectBackoffMaxMs?: number | undefined;
-  /** In ms. Default 300000. */
+  /** How old what is known of topics and brokers may get before it is asked for anew, in ms from 0. Default 300000. */
   metadataMaxAgeMs?: number | undefined;
 }
 
@@ -107,17 +117,25 @@ export interface StateEvent extends Event {
 }
 
 export interface Metrics {
-  /** Put into requests, repeats included. */
+  /** Records that were put into requests, repeats included. */
   records: number;
+  /** Batches that were put into requests, repeats included. */
   batches: number;
+  /** Produce requests that were begun. */
   requests: number;
+  /** Bytes of those batches. */
   bytes: number;
   /** Batches that were sent again. */
   retries: number;
+  /** Records that were accepted into a batch and failed; `failed` counts those that never were with them. */
   errors: number;
+  /** Connections to brokers that were opened: WebSockets. */
   connectionsOpened: number;
+  /** Connections to brokers that were closed, by whichever side. */
   connectionsClosed: number;
+  /** Answers about topics and brokers that were taken. */
   metadataUpdates: number;
+  /** Requests of any kind that have no answer yet. */
   requestsInFlight: number;
   /** Promises that were resolved. */
   acknowledged: number;
@@ -157,7 +175,7 @@ export declare class KafkaProducer extends EventTarget {
   flush(): Promise<void>;
   /** Waits for what is under way, `timeoutMs` (default 30000) at most, and closes. Rejects only where its options are wrong. */
   close(options?: { timeoutMs?: number | undefined }): Promise<void>;
-  /** Counters since the start; after `close` the last ones. */
+  /** Counters since the start; after `close` or `PRODUCER_FAILED` the last ones. */
   metrics(): Metrics;
   addEventListener(type: "state", listener: (event: StateEvent) => void, options?: boolean | ListenerOptions): void;
   addEventListener(

@@ -48,6 +48,9 @@ async function loaded(wasm) {
   return init({ module_or_path: source });
 }
 
+/** Whether the module has failed, by a panic or without memory: it is not to be called again. */
+const isTrap = (error) => error instanceof WebAssembly.RuntimeError;
+
 /** The line of a record for a partition that its topic does not have, as far as is known: others are not to wait for it. */
 const aside = ({ handle, partition }) => `${handle}/${partition}`;
 
@@ -76,7 +79,7 @@ export class KafkaProducer extends EventTarget {
   #full;
   /** Calls of `ready` that wait. */
   #blocked = [];
-  /** Counters of a core that is no more. */
+  /** Counters of the last pass: a core that has failed does not tell them any more. */
   #counters = [];
   #flushes = [];
   #timer;
@@ -133,7 +136,8 @@ export class KafkaProducer extends EventTarget {
       if (line !== undefined) this.#hold(entry, line, value, options.key);
       this.#schedule();
     } catch (error) {
-      this.#page.reject(entry, error instanceof KurierError ? error : thrown(error, topic));
+      if (isTrap(error)) this.#broken(error);
+      this.#page.reject(entry, isTrap(error) ? this.#refusal : error instanceof KurierError ? error : thrown(error, topic));
     }
   }
 
@@ -192,6 +196,7 @@ export class KafkaProducer extends EventTarget {
       try {
         handle = this.#core.topic(topic, performance.now());
       } catch (error) {
+        if (isTrap(error)) throw error;
         throw failure("INVALID_TOPIC_EXCEPTION", String(error?.message ?? error));
       }
       this.#topics.set(topic, handle);
@@ -244,6 +249,11 @@ export class KafkaProducer extends EventTarget {
             throw this.#vain(entry, what);
           }
         } catch (error) {
+          if (isTrap(error)) {
+            // It and those behind it end with the producer, those before it have.
+            line.splice(0, at);
+            throw error;
+          }
           this.#page.reject(entry, error instanceof KurierError ? error : thrown(error, entry.topic));
         }
         this.#leave(entry);
@@ -302,6 +312,7 @@ export class KafkaProducer extends EventTarget {
       if (wait < 0) wait = Infinity;
       wait = Math.min(wait, Math.max(1, soonest), this.#page.isBlocked ? BLOCKED_MS : Infinity);
     }
+    this.#counters = this.#core.metrics();
     clearTimeout(this.#timer);
     this.#timer = wait === Infinity ? undefined : setTimeout(() => this.#poll(), Math.min(wait, LONGEST_MS));
     if (this.#flushes.length > 0) {
