@@ -132,7 +132,7 @@ settings! {
         /// `retries`: attempts after the first. Default 2^31-1: `delivery.timeout.ms` ends them.
         retries: u32 = 2_147_483_647;
         /// `connections.max.idle.ms`: an unused link is closed after this long; `None` never. Default 540000.
-        connections_max_idle_ms: Option<u32> = Some(540_000);
+        connections_max_idle_ms: Option<u32> = if feature::IDLE { Some(540_000) } else { None };
         /// `partitioner.ignore.keys`: keys do not choose the partition. Default false.
         partitioner_ignore_keys: bool = false;
         /// `partitioner.adaptive.partitioning.enable`: records without a key prefer partitions whose queue

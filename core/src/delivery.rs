@@ -112,7 +112,7 @@ impl Delivery {
             count,
             rest: all.saturating_sub(told).saturating_sub(count),
             base_offset: if has(flag::HAS_OFFSET) { number(0) } else { None },
-            timestamp: if has(flag::HAS_TIMESTAMP) { number(8) } else { None },
+            timestamp: if feature::TIMESTAMPS && has(flag::HAS_TIMESTAMP) { number(8) } else { None },
             outcome,
             has_notes: feature::NOTES && has(flag::NOTES) && !behind,
         }

@@ -19,6 +19,12 @@ pub(crate) const OLD_BROKERS: bool = cfg!(feature = "old-brokers");
 /// `topic-ids`: Metadata 10 and Produce 13 and above, which name topics by their ids, and let a broker send its clients back
 /// to the bootstrap servers (KIP-1102).
 pub(crate) const TOPIC_IDS: bool = cfg!(feature = "topic-ids");
+/// `shared-requests`: a request carries batches of several partitions; without it, one batch.
+pub(crate) const SHARED: bool = cfg!(feature = "shared-requests");
+/// `timestamps`: records have one; without it, none that a broker would keep.
+pub(crate) const TIMESTAMPS: bool = cfg!(any(feature = "timestamps", test));
+/// `idle`: links and topics that were not used for long are given up.
+pub(crate) const IDLE: bool = cfg!(feature = "idle");
 /// `trouble`: why a link was given up last.
 pub(crate) const TROUBLE: bool = cfg!(feature = "trouble");
 /// `pipelining`: up to five requests of a link, and batches of a partition, in flight; without it, one.

@@ -123,6 +123,12 @@ pub trait Text: Default + 'static {
     /// Adds all of `text`, or nothing if it does not fit; answers whether it did.
     fn push_str(&mut self, text: &str) -> bool;
 
+    /// Adds what is ASCII, and `?` for whatever is not, up to where it is full; answers whether all of it fitted.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    fn push_ascii(&mut self, bytes: &[u8]) -> bool {
+        bytes.iter().all(|byte| self.push(if byte.is_ascii_graphic() { char::from(*byte) } else { '?' }))
+    }
+
     /// Makes it `text`, cut at a character's end if it does not fit; answers whether all of it fitted.
     fn assign(&mut self, text: &str) -> bool {
         self.clear();
@@ -144,6 +150,11 @@ impl<const N: usize> Text for heapless::String<N> {
     }
     fn push_str(&mut self, text: &str) -> bool {
         heapless::String::push_str(self, text).is_ok()
+    }
+    // A device's names are those that brokers advertise: ASCII. To find a character's end is 80 bytes more.
+    fn assign(&mut self, text: &str) -> bool {
+        Text::clear(self);
+        self.push_ascii(text.as_bytes())
     }
 }
 
@@ -332,6 +343,6 @@ mod tests {
         let mut text = heapless::String::<4>::new();
         assert!(text.assign("abcd"));
         assert!(!text.assign("abc\u{e9}"));
-        assert_eq!(Text::as_str(&text), "abc");
+        assert_eq!(Text::as_str(&text), "abc?");
     }
 }

@@ -76,7 +76,7 @@ impl Producer {
     /// # Errors
     /// Nothing was accepted: `Full` and `NotReady` pass with polling, the others do not.
     pub fn send(&mut self, to: Topic, record: Record<'_>, now: Instant) -> Result<Ticket, SendError> {
-        let timestamp = record.timestamp.unwrap_or(Timestamp::NONE);
+        let timestamp = record.its_timestamp();
         if timestamp < Timestamp::NONE {
             return Err(SendError::InvalidTimestamp);
         }

@@ -15,29 +15,48 @@ pub struct Header<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Record<'a> {
     /// The key, or null. Without [`partition`](Self::partition) it chooses the partition.
+    #[cfg(any(feature = "keys", test))]
     pub key: Option<&'a [u8]>,
     /// The value, or null (a tombstone).
     pub value: Option<&'a [u8]>,
     /// Headers, in order.
+    #[cfg(any(feature = "headers", test))]
     pub headers: &'a [Header<'a>],
     /// Unix milliseconds; `None` takes the host's clock, or none at all where there is no wall clock.
+    #[cfg(any(feature = "timestamps", test))]
     pub timestamp: Option<Timestamp>,
     /// The partition, from 0, or the partitioner's choice.
+    #[cfg(any(feature = "keys", test))]
     pub partition: Option<i32>,
 }
 
 impl<'a> Record<'a> {
+    const NOTHING: Self = Self {
+        #[cfg(any(feature = "keys", test))]
+        key: None,
+        value: None,
+        #[cfg(any(feature = "headers", test))]
+        headers: &[],
+        #[cfg(any(feature = "timestamps", test))]
+        timestamp: None,
+        #[cfg(any(feature = "keys", test))]
+        partition: None,
+    };
+
     /// A record with this value and nothing else.
     pub const fn value(value: &'a [u8]) -> Self {
-        Self { key: None, value: Some(value), headers: &[], timestamp: None, partition: None }
+        let mut record = Self::NOTHING;
+        record.value = Some(value);
+        record
     }
 
-    /// A record with a null value: on a compacted topic it removes the key that is set with [`key`](Self::key).
+    /// A record with a null value: on a compacted topic it removes the key that is set with `key`.
     pub const fn tombstone() -> Self {
-        Self { key: None, value: None, headers: &[], timestamp: None, partition: None }
+        Self::NOTHING
     }
 
     /// The same with a key.
+    #[cfg(any(feature = "keys", test))]
     #[must_use]
     pub const fn key(mut self, key: &'a [u8]) -> Self {
         self.key = Some(key);
@@ -45,6 +64,7 @@ impl<'a> Record<'a> {
     }
 
     /// The same with headers.
+    #[cfg(any(feature = "headers", test))]
     #[must_use]
     pub const fn headers(mut self, headers: &'a [Header<'a>]) -> Self {
         self.headers = headers;
@@ -52,6 +72,7 @@ impl<'a> Record<'a> {
     }
 
     /// The same with a timestamp.
+    #[cfg(any(feature = "timestamps", test))]
     #[must_use]
     pub const fn timestamp(mut self, timestamp: Timestamp) -> Self {
         self.timestamp = Some(timestamp);
@@ -59,10 +80,43 @@ impl<'a> Record<'a> {
     }
 
     /// The same with a partition.
+    #[cfg(any(feature = "keys", test))]
     #[must_use]
     pub const fn partition(mut self, partition: i32) -> Self {
         self.partition = Some(partition);
         self
+    }
+
+    /// Its key, where records may have one.
+    pub(crate) const fn its_key(&self) -> Option<&'a [u8]> {
+        #[cfg(any(feature = "keys", test))]
+        return self.key;
+        #[cfg(not(any(feature = "keys", test)))]
+        None
+    }
+
+    /// Its own partition, where records may have one.
+    pub(crate) const fn its_partition(&self) -> Option<i32> {
+        #[cfg(any(feature = "keys", test))]
+        return self.partition;
+        #[cfg(not(any(feature = "keys", test)))]
+        None
+    }
+
+    /// Its headers, where records may have some.
+    pub(crate) const fn its_headers(&self) -> &'a [Header<'a>] {
+        #[cfg(any(feature = "headers", test))]
+        return self.headers;
+        #[cfg(not(any(feature = "headers", test)))]
+        &[]
+    }
+
+    /// Its timestamp, or none.
+    pub(crate) fn its_timestamp(&self) -> Timestamp {
+        #[cfg(any(feature = "timestamps", test))]
+        return self.timestamp.unwrap_or(Timestamp::NONE);
+        #[cfg(not(any(feature = "timestamps", test)))]
+        Timestamp::NONE
     }
 }
 

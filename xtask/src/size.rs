@@ -36,9 +36,9 @@ const BATCH_BUFFERS: u64 = 8 * 1024;
 
 /// What the producer may add to smoltcp on [`TARGET`]: flash, and RAM beside the batch buffers. More than the budgets of
 /// `docs/footprint.md`; it only keeps what was reached from growing unseen.
-const CEILING: [u64; 2] = [34_300, 3_072];
-/// The same without the core's features.
-const LEAN_CEILING: [u64; 2] = [26_100, 2_850];
+const CEILING: [u64; 2] = [33_850, 3_072];
+/// The same without the core's features: the budget's flash.
+const LEAN_CEILING: [u64; 2] = [24_000, 2_850];
 
 /// Runs the command.
 pub(crate) fn run(given: &[String]) -> ExitCode {

@@ -83,7 +83,8 @@ impl<H: Host> Accumulator<H> {
         if size > max {
             return Err(Refused::Send(SendError::RecordTooLarge { size, max }));
         }
-        let unkeyed = record.partition.is_none() && (record.key.is_none() || self.settings.ignore_keys);
+        let unkeyed =
+            record.its_partition().is_none() && (record.its_key().is_none() || self.settings.ignore_keys);
         let mut slot = self.choose(to, record, unkeyed)?;
         if let Some(placed) = self.try_open(slot, record, timestamp) {
             return Ok(self.accepted(to, slot, placed, size, unkeyed, false));
@@ -131,7 +132,7 @@ impl<H: Host> Accumulator<H> {
         if topic.partitions <= 0 {
             return Err(Refused::NeedsMetadata);
         }
-        let partition = match (record.partition, record.key) {
+        let partition = match (record.its_partition(), record.its_key()) {
             (Some(partition), _) if partition < 0 => {
                 let count = u32::try_from(topic.partitions).unwrap_or(0);
                 return Err(Refused::Send(SendError::InvalidPartition { partition, count }));

@@ -54,6 +54,11 @@ impl<B> Queue<B> {
     pub(super) const fn len(&self) -> u32 {
         self.sealed.saturating_add(self.open.is_some() as u32)
     }
+
+    /// Whether no batch is held.
+    const fn is_empty(&self) -> bool {
+        self.head == NONE && self.open.is_none()
+    }
 }
 
 impl<H: Host> Accumulator<H> {
@@ -76,7 +81,7 @@ impl<H: Host> Accumulator<H> {
         }
         let Some(queue) = self.queue_mut(slot) else { return false };
         if queue.topic != topic || queue.partition != partition {
-            if queue.len() > 0 {
+            if !queue.is_empty() {
                 return false;
             }
             *queue = Queue::new(topic, partition);
@@ -103,19 +108,21 @@ impl<H: Host> Accumulator<H> {
 
     /// Whether `slot` holds no batch.
     pub fn is_idle(&self, slot: u16) -> bool {
-        self.queue(slot).is_none_or(|queue| queue.len() == 0)
+        self.queue(slot).is_none_or(Queue::is_empty)
     }
 
     /// How many slots there are.
-    pub fn slots(&self) -> usize {
-        self.queues.as_slice().len()
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    pub fn slots(&self) -> u16 {
+        u16::try_from(self.queues.as_slice().len()).unwrap_or(u16::MAX)
     }
 
     /// Moves the open batch of `slot` behind its sealed ones. Without a node for it (there is one for each
     /// buffer, so this is not met) it stays open.
     pub(super) fn seal(&mut self, slot: u16) {
+        let Some(queue) = self.queues.at_mut(slot) else { return };
         // A node that was taken for nothing would be lost, and then a batch.
-        if self.queue(slot).is_none_or(|queue| queue.open.is_none()) {
+        if queue.open.is_none() {
             return;
         }
         let node = match self.free_node {
@@ -125,7 +132,6 @@ impl<H: Host> Accumulator<H> {
             },
             node => node,
         };
-        let Some(queue) = self.queues.at_mut(slot) else { return };
         let Some(batch) = queue.open.take() else { return };
         let nodes = self.nodes.as_mut_slice();
         if queue.tail == NONE {
@@ -178,15 +184,14 @@ impl<H: Host> Accumulator<H> {
             let oldest = self.first(*slot).filter(|batch| batch.meta().topic == topic.0)?;
             Some(self.next_serial.wrapping_sub(oldest.meta().serial))
         };
-        let slots = u16::try_from(self.slots()).unwrap_or(u16::MAX);
-        let (_, slot) = (0..slots).filter_map(|slot| Some((age(&slot)?, slot))).max()?;
+        let (_, slot) = (0..self.slots()).filter_map(|slot| Some((age(&slot)?, slot))).max()?;
         self.take(slot)
     }
 
     /// Whether a batch older than `serial` is here (serials wrap; older means within half of the range).
     pub fn holds_before(&self, serial: u32) -> bool {
         // The first batch of a slot is its oldest.
-        (0..self.slots()).filter_map(|slot| self.first(u16::try_from(slot).ok()?)).any(|batch| {
+        (0..self.slots()).filter_map(|slot| self.first(slot)).any(|batch| {
             let distance = batch.meta().serial.wrapping_sub(serial);
             distance > u32::MAX / 2
         })

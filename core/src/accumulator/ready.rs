@@ -33,9 +33,7 @@ impl<H: Host> Accumulator<H> {
     /// Makes everything appended so far sendable.
     pub fn flush(&mut self) {
         for slot in 0..self.slots() {
-            if let Ok(slot) = u16::try_from(slot) {
-                self.seal(slot);
-            }
+            self.seal(slot);
         }
     }
 
@@ -52,8 +50,7 @@ impl<H: Host> Accumulator<H> {
     /// Takes a batch whose `delivery.timeout.ms` has passed. It was never part of a request.
     pub fn take_expired(&mut self, now: Millis) -> Option<H::Buf> {
         let timeout = defect::deadline(self.settings.delivery_timeout_ms);
-        let slots = u16::try_from(self.slots()).unwrap_or(u16::MAX);
-        let slot = (0..slots)
+        let slot = (0..self.slots())
             .find(|slot| self.first(*slot).is_some_and(|b| b.meta().created.plus(timeout).reached(now)))?;
         self.take(slot)
     }
@@ -62,7 +59,7 @@ impl<H: Host> Accumulator<H> {
     pub fn next_expiry(&self) -> Option<Millis> {
         let timeout = defect::deadline(self.settings.delivery_timeout_ms);
         (0..self.slots())
-            .filter_map(|slot| Some(self.first(u16::try_from(slot).ok()?)?.meta().created.plus(timeout)))
+            .filter_map(|slot| Some(self.first(slot)?.meta().created.plus(timeout)))
             .reduce(Millis::min)
     }
 }

@@ -9,6 +9,7 @@ use super::record::{Head, body_size, payload_size, write_headers};
 use super::varint::{Cursor, size, zigzag_size};
 #[cfg(target_pointer_width = "64")]
 use super::{short, varint::copy};
+use crate::feature;
 use crate::record::{Header, Record};
 use crate::time::Timestamp;
 use core::cell::Cell;
@@ -64,8 +65,8 @@ impl Builder {
         timestamp: Timestamp,
     ) -> Result<u32, NoRoom> {
         #[cfg(target_pointer_width = "64")]
-        if record.value.is_some() && record.headers.is_empty() {
-            return match record.key {
+        if record.value.is_some() && record.its_headers().is_empty() {
+            return match record.its_key() {
                 None => self.append_short::<false>(buf, record, timestamp),
                 Some(_) => self.append_short::<true>(buf, record, timestamp),
             };
@@ -83,7 +84,7 @@ impl Builder {
         record: &Record<'_>,
         timestamp: Timestamp,
     ) -> Result<u32, NoRoom> {
-        let key = KEYED.then(|| record.key.unwrap_or_default());
+        let key = KEYED.then(|| record.its_key().unwrap_or_default());
         match self.write_short(buf, key, record.value.unwrap_or_default(), timestamp) {
             Some(index) => Ok(index),
             None => self.append_any(buf, record, timestamp),
@@ -104,10 +105,12 @@ impl Builder {
         if index == 0 {
             return None;
         }
-        let timestamp_delta = timestamp.0.wrapping_sub(self.base_timestamp);
+        let timestamp_delta = delta(timestamp, self.base_timestamp);
         let (end, to) = short::write(buf, self.len as usize, key, value.len(), index, timestamp_delta)?;
         self.len = i32::try_from(end).ok()?.cast_unsigned();
-        self.max_timestamp = self.max_timestamp.max(timestamp.0);
+        if feature::TIMESTAMPS {
+            self.max_timestamp = self.max_timestamp.max(timestamp.0);
+        }
         self.count = index.wrapping_add(1);
         copy(to, value);
         Some(index)
@@ -121,11 +124,11 @@ impl Builder {
         timestamp: Timestamp,
     ) -> Result<u32, NoRoom> {
         let len = record.value.map(<[u8]>::len);
-        let place = self.place(payload_size(record.key, len, record.headers), timestamp)?;
+        let place = self.place(payload_size(record.its_key(), len, record.its_headers()), timestamp)?;
         let mut out = Cursor::new(buf.get_mut(place.range()).ok_or(NoRoom)?);
-        place.head.write(&mut out, record.key, len);
+        place.head.write(&mut out, record.its_key(), len);
         out.bytes(record.value.unwrap_or_default());
-        write_headers(&mut out, record.headers);
+        write_headers(&mut out, record.its_headers());
         Ok(self.commit(place.end, place.base_timestamp, timestamp))
     }
 
@@ -175,7 +178,7 @@ impl Builder {
 
     /// Whether [`append`](Self::append) would find room in a buffer of `buf_len` bytes.
     pub fn fits(&self, buf_len: usize, record: &Record<'_>, timestamp: Timestamp) -> bool {
-        let payload = payload_size(record.key, record.value.map(<[u8]>::len), record.headers);
+        let payload = payload_size(record.its_key(), record.value.map(<[u8]>::len), record.its_headers());
         self.place(payload, timestamp).is_ok_and(|place| place.end as usize <= buf_len)
     }
 
@@ -189,8 +192,7 @@ impl Builder {
 
     fn place(&self, payload: usize, timestamp: Timestamp) -> Result<Place, NoRoom> {
         let (start, base_timestamp) = self.start(timestamp);
-        // Wrapping is Kafka's rule: a reader adds it back the same way.
-        let timestamp_delta = timestamp.0.wrapping_sub(base_timestamp);
+        let timestamp_delta = delta(timestamp, base_timestamp);
         let offset_delta = self.count.cast_signed();
         let body = body_size(payload, offset_delta, timestamp_delta);
         let end = end(start, size(zigzag_size(body)).saturating_add(body)).ok_or(NoRoom)?;
@@ -199,12 +201,19 @@ impl Builder {
 
     fn commit(&mut self, end: u32, base_timestamp: i64, timestamp: Timestamp) -> u32 {
         let index = self.count;
-        self.max_timestamp = timestamp.0.max(if index == 0 { -1 } else { self.max_timestamp });
-        self.base_timestamp = base_timestamp;
+        if feature::TIMESTAMPS {
+            self.max_timestamp = timestamp.0.max(if index == 0 { -1 } else { self.max_timestamp });
+            self.base_timestamp = base_timestamp;
+        }
         self.len = end;
         self.count = index.wrapping_add(1);
         index
     }
+}
+
+/// How long after the first record. Wrapping is Kafka's rule: a reader adds it back the same way.
+const fn delta(timestamp: Timestamp, base: i64) -> i64 {
+    if feature::TIMESTAMPS { timestamp.0.wrapping_sub(base) } else { 0 }
 }
 
 /// A batch's length is an int32, and as every record takes seven bytes, so is the count.

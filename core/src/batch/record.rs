@@ -8,6 +8,7 @@
 //! `length` counts what follows it. Everything is zigzag. Null and empty differ by that -1 alone.
 use super::layout::{HEADER, MAX_RECORD_OVERHEAD};
 use super::varint::{Cursor, size, size_long, zigzag, zigzag_long, zigzag_size};
+use crate::feature;
 use crate::record::{Header, Record};
 
 /// Bytes of `record` in a batch, its own length field included. `offset_delta` is its index in the batch,
@@ -15,7 +16,7 @@ use crate::record::{Header, Record};
 ///
 /// Saturates; no batch has room for more than 2^31 - 1.
 pub fn record_size(record: &Record<'_>, offset_delta: i32, timestamp_delta: i64) -> usize {
-    let payload = payload_size(record.key, record.value.map(<[u8]>::len), record.headers);
+    let payload = payload_size(record.its_key(), record.value.map(<[u8]>::len), record.its_headers());
     let body = body_size(payload, offset_delta, timestamp_delta);
     size(zigzag_size(body)).saturating_add(body)
 }
@@ -23,7 +24,7 @@ pub fn record_size(record: &Record<'_>, offset_delta: i32, timestamp_delta: i64)
 /// The most bytes that a batch with `record` alone can take, as Kafka's producer estimates it. It is what is
 /// compared with `max.request.size`. Saturates.
 pub fn upper_bound(record: &Record<'_>) -> usize {
-    let payload = payload_size(record.key, record.value.map(<[u8]>::len), record.headers);
+    let payload = payload_size(record.its_key(), record.value.map(<[u8]>::len), record.its_headers());
     payload.saturating_add(const { HEADER + MAX_RECORD_OVERHEAD })
 }
 
@@ -74,7 +75,11 @@ impl Head {
     pub(super) fn write(&self, out: &mut Cursor<'_>, key: Option<&[u8]>, value: Option<usize>) {
         out.varint(zigzag_size(self.body));
         out.array([0]);
-        out.varlong(zigzag_long(self.timestamp_delta));
+        if feature::TIMESTAMPS {
+            out.varlong(zigzag_long(self.timestamp_delta));
+        } else {
+            out.array([0]);
+        }
         out.varint(zigzag(self.offset_delta));
         write_field(out, key);
         write_len(out, value);

@@ -8,6 +8,7 @@ use super::layout::{
     TRANSACTIONAL,
 };
 use super::meta::{Builder, Crc32c};
+use crate::feature;
 
 /// Who produced a batch, and where in its partition's sequence it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,8 +61,10 @@ pub fn seal(
     set(batch, MAGIC, [MAGIC_2]);
     set(batch, ATTRIBUTES, 0_i16.to_be_bytes());
     set(batch, LAST_OFFSET_DELTA, builder.count.wrapping_sub(1).to_be_bytes());
-    set(batch, BASE_TIMESTAMP, builder.base_timestamp.to_be_bytes());
-    set(batch, MAX_TIMESTAMP, builder.max_timestamp.to_be_bytes());
+    let (base, max) =
+        if feature::TIMESTAMPS { (builder.base_timestamp, builder.max_timestamp) } else { (-1, -1) };
+    set(batch, BASE_TIMESTAMP, base.to_be_bytes());
+    set(batch, MAX_TIMESTAMP, max.to_be_bytes());
     set(batch, RECORD_COUNT, builder.count.to_be_bytes());
     restamp(buf, builder, stamp, transactional, crc)
 }

@@ -2,6 +2,7 @@
 //! 64 bits 1 to 10; the low seven bits go first and every byte but the last has its top bit set.
 //!
 //! Writing never panics: what does not fit is not written. Whoever calls has counted first.
+use crate::feature;
 use core::mem::take;
 
 /// Small magnitudes to small numbers: 0, -1, 1, -2 become 0, 1, 2, 3.
@@ -67,7 +68,19 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn varint(&mut self, value: u32) {
-        self.varlong(u64::from(value));
+        if feature::TIMESTAMPS {
+            // One loop for both.
+            return self.varlong(u64::from(value));
+        }
+        let mut value = value;
+        loop {
+            let [low, ..] = value.to_le_bytes();
+            value >>= 7;
+            if value == 0 {
+                return self.array([low]);
+            }
+            self.array([low | 0x80]);
+        }
     }
 
     pub(super) fn varlong(&mut self, value: u64) {

@@ -87,6 +87,15 @@ pub fn is_same(one: &[u8; 16], other: &[u8; 16]) -> bool {
     one.iter().eq(other)
 }
 
+impl Known {
+    /// Something is sent to it, or waits for it: it is not idle.
+    pub fn touch(&mut self, now: Millis) {
+        if feature::IDLE {
+            self.used = now;
+        }
+    }
+}
+
 /// FNV-1a over a name, piece by piece; of 32 bits for a device's few names.
 #[cfg(target_os = "none")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -50,6 +50,9 @@ impl<'a> Config<'a> {
         if matches!(self.acks, Acks::Zero) && !feature::ACKS_ZERO {
             return out("acks", 0, "all or 1: the feature `acks-zero` is off");
         }
+        if self.connections_max_idle_ms.is_some() && !feature::IDLE {
+            return out("connections.max.idle.ms", 0, "none: the feature `idle` is off");
+        }
         if self.max_in_flight == 0 {
             return out("max.in.flight.requests.per.connection", 0, "1 to 5 (more without idempotence)");
         }

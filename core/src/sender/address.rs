@@ -90,9 +90,7 @@ impl<H: Host> Sender<'_, H> {
             // Its beginning came when it could not be kept.
             return;
         }
-        for byte in chunk {
-            host.push(if byte.is_ascii_graphic() { char::from(*byte) } else { '?' });
-        }
+        host.push_ascii(chunk);
     }
 
     /// Takes note of the port, which comes last, if the host was kept.

@@ -85,7 +85,6 @@ impl<H: Host> Sender<'_, H> {
 
     fn fail_queued(&mut self, append: &mut Accumulator<H>, error: DeliveryError) {
         for slot in 0..append.slots() {
-            let Ok(slot) = u16::try_from(slot) else { return };
             while let Some(batch) = append.take(slot) {
                 self.fail_unsent(batch, error);
             }
@@ -222,7 +221,7 @@ impl<H: Host> Sender<'_, H> {
         if let Some(known) = self.topics.known_mut(Topic(place.topic))
             && !defect::on(Defect::WaitingTopicForgotten)
         {
-            known.used = now;
+            known.touch(now);
         }
         let leader = place.leader;
         if leader < 0 {

@@ -33,7 +33,7 @@ impl<H: Host> Sender<'_, H> {
     pub(super) fn next_expiry(&self) -> Option<Millis> {
         let mut next: Option<Millis> = None;
         let mut note = |at: Millis| next = Some(next.map_or(at, |next| next.min(at)));
-        let idle = self.config.connections_max_idle_ms();
+        let idle = self.config.connections_max_idle_ms().filter(|_| feature::IDLE);
         for slot in self.links.as_slice() {
             let link = &slot.link;
             match link.state {

@@ -63,11 +63,13 @@ impl<H: Host> Sender<'_, H> {
                 let known = verdict.action == Action::Written && place.0 >= 0;
                 // Of a batch that it has already a broker tells the newest time in it, as if it had stamped it
                 // (`UnifiedLog`, duplicates of a producer): no record of it need have that time.
-                let echo = meta.attempts > 1
-                    && place.1 == meta.sent(bytes).max_timestamp
-                    && !defect::on(Defect::EchoTold);
+                let echo = !feature::TIMESTAMPS
+                    || meta.attempts > 1
+                        && place.1 == meta.sent(bytes).max_timestamp
+                        && !defect::on(Defect::EchoTold);
                 let place = if known { (place.0, if echo { -1 } else { place.1 }) } else { (-1, -1) };
-                let ordered = in_turn && known;
+                // An offset tells of what is in a window of one nothing that its answer does not.
+                let ordered = feature::PIPELINING && in_turn && known;
                 let anew = ordered && proven && partition.sequence.is_in_another_log(place.0, between);
                 partition.sequence.prove(ordered.then(|| place.0.saturating_add(i64::from(count))), now);
                 if !over && whole {

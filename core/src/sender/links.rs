@@ -49,7 +49,7 @@ impl<H: Host> Sender<'_, H> {
 
     /// Closes links that retire or were idle for long, once nothing is on its way; answers which.
     pub(super) fn next_unneeded(&self, now: Millis) -> Option<u16> {
-        let max_idle = self.config.connections_max_idle_ms();
+        let max_idle = self.config.connections_max_idle_ms().filter(|_| feature::IDLE);
         (0..self.link_count()).find(|index| {
             self.link(*index).is_some_and(|slot| {
                 let link = &slot.link;
@@ -101,7 +101,7 @@ impl<H: Host> Sender<'_, H> {
         let link = &mut slot.link;
         let (was, node, retiring) = (link.state, link.node, link.retiring);
         // A broker that broke the link at the newest ApiVersions may know only the oldest.
-        if was == Lifecycle::Greeting {
+        if feature::OLD_BROKERS && was == Lifecycle::Greeting {
             link.greet_old = !link.greet_old;
         }
         link.reset();
@@ -235,7 +235,7 @@ impl<H: Host> Sender<'_, H> {
                 }
             }
             // What is due already waits for a slot.
-            None => self.wake_at(self.next_dial().filter(|at| !at.reached(now))),
+            None => self.wake_at_next_dial(now),
         }
         None
     }
@@ -274,7 +274,7 @@ impl<H: Host> Sender<'_, H> {
         slot.link.port = server.port;
         slot.link.failures = failures;
         // Its slot is another one each time, so the rounds tell which version of the greeting it is to have.
-        slot.link.greet_old = failures % 2 == 1;
+        slot.link.greet_old = feature::OLD_BROKERS && failures % 2 == 1;
         Some(index)
     }
 
@@ -320,16 +320,14 @@ impl<H: Host> Sender<'_, H> {
         self.refresh.forget_passed(now, self.config.metadata_max_age_ms());
     }
 
-    /// When the next link may be dialled again.
-    fn next_dial(&self) -> Option<Millis> {
-        let due = |slot: &LinkSlot<H>| {
-            (slot.link.state == Lifecycle::Down && slot.link.has_endpoint() && slot.link.backing_off)
-                .then_some(slot.link.due)
-        };
-        let known = self.links.as_slice().iter().filter_map(due).reduce(Millis::min);
-        match (known, self.bootstrap.not_before) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
+    /// The pass ends no later than a link may be dialled again, if it may not yet.
+    fn wake_at_next_dial(&mut self, now: Millis) {
+        let ahead = |at: &Millis| !at.reached(now);
+        self.wake_at(self.bootstrap.not_before.filter(ahead));
+        for index in 0..self.link_count() {
+            let Some(LinkSlot { link, .. }) = self.link(index) else { continue };
+            let waits = link.state == Lifecycle::Down && link.has_endpoint() && link.backing_off;
+            self.wake_at(waits.then_some(link.due).filter(ahead));
         }
     }
 

@@ -283,7 +283,7 @@ impl<'a, H: Host> Sender<'a, H> {
     /// Asks the cluster about a topic that is waited for: an unknown one, or one that may have grown.
     pub fn want_topic(&mut self, topic: Topic, now: Instant) {
         if let Some(known) = self.topics.known_mut(topic) {
-            known.used = now.millis();
+            known.touch(now.millis());
             known.error = 0;
             self.refresh.need();
         }

@@ -175,7 +175,7 @@ impl<H: Host> Sender<'_, H> {
         slot.link.begin(Call::Metadata, i16::from(version), now, 0, super::slot::END);
         let max_idle = self.config.metadata_max_idle_ms();
         for known in self.topics.iter_mut() {
-            let idle = known.used.plus(max_idle).reached(now);
+            let idle = feature::IDLE && known.used.plus(max_idle).reached(now);
             known.asking = !idle;
             if idle {
                 // No further back than it matters, so that it never seems to lie ahead.
@@ -203,9 +203,5 @@ impl<H: Host> Sender<'_, H> {
         slot.link.begin(Call::InitProducerId, version, now, 0, super::slot::END);
         self.identifying = true;
         Some(())
-    }
-
-    pub(super) fn links_len(&self) -> usize {
-        self.links.as_slice().len()
     }
 }

@@ -33,7 +33,10 @@ impl<H: Host> Sender<'_, H> {
         if feature::PIPELINING && !self.slots.at(slot).is_some_and(|s| s.window.is_free_for(index)) {
             return;
         }
-        if self.can(append, slot, now) == Can::Nothing || !self.generation.identity.is_settled() {
+        // Where nothing goes along, what still lingers would go instead of what should.
+        let can = self.can(append, slot, now);
+        let goes = if feature::SHARED { can != Can::Nothing } else { can == Can::Go };
+        if !goes || !self.generation.identity.is_settled() {
             return;
         }
         let len = match in_request {
@@ -44,7 +47,8 @@ impl<H: Host> Sender<'_, H> {
         let max = self.config.max_request_size();
         let Some(place) = self.link_mut(index) else { return };
         let total = place.selected.saturating_add(len).saturating_add(PARTITION_OVERHEAD);
-        if place.full || (place.selected > 0 && total > max && !defect::on(Defect::RequestSizeIgnored)) {
+        let is_over = !feature::SHARED || total > max;
+        if place.full || (place.selected > 0 && is_over && !defect::on(Defect::RequestSizeIgnored)) {
             // One batch always goes. The next request begins here.
             if !place.full {
                 place.link.resume_at = slot;
@@ -73,7 +77,7 @@ impl<H: Host> Sender<'_, H> {
         let mut batch = append.take(slot)?;
         let (meta, bytes) = batch.parts();
         if let Some(known) = self.topics.known_mut(Topic(meta.topic)) {
-            known.used = meta.created;
+            known.touch(meta.created);
             // It was filled before the broker's limit was known.
             if feature::PIECES && meta.builder.count > 1 && meta.builder.len > known.limit.most() {
                 meta.divide(bytes, known.limit.most());
@@ -126,7 +130,9 @@ impl<H: Host> Sender<'_, H> {
                 self.stats.add(|stats| stats.queue_max_ms = stats.queue_max_ms.max(waited));
             }
         }
-        self.link_in(last, slot, out.first_slot);
+        if feature::SHARED {
+            self.link_in(last, slot, out.first_slot);
+        }
     }
 
     /// Adds `slot` to the list of a request, behind the last one of the same topic: a topic is named once.

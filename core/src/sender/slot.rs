@@ -58,7 +58,7 @@ impl<H: Host> Sender<'_, H> {
         }
         // What is asked now is about this topic, however long it was idle.
         if let Some(known) = self.topics.known_mut(topic) {
-            known.used = now.millis();
+            known.touch(now.millis());
         }
         let fresh = self.fresh_slot(topic, partition);
         self.changed = true;

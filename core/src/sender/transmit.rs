@@ -126,6 +126,9 @@ impl<H: Host> Sender<'_, H> {
                 seal(bytes, &part, stamp, false, crc);
                 meta.flags = meta.flags & !flag::RESEAL | flag::SEALED;
             }
+            if !feature::SHARED {
+                break;
+            }
             at = partition.next_in_request;
         }
         let mut gather = Gather::new(usize::MAX);
@@ -171,13 +174,22 @@ impl<H: Host> Sender<'_, H> {
 
     fn emit_produce<'s>(&'s self, out: &Outgoing, index: u16, sink: &mut Gather<'s>) {
         let version = out.version;
+        let timeout = i32::try_from(self.config.request_timeout_ms()).unwrap_or(i32::MAX);
+        if !feature::SHARED {
+            produce::emit_begin(sink, version, None, self.acks().code(), timeout, 1);
+            if let Some(partition) = self.slots.at(out.first_slot) {
+                self.emit_topic(partition, version, sink);
+                self.emit_batch(partition, out, index, sink);
+            }
+            produce::emit_topic_end(sink, version);
+            return produce::emit_end(sink, version);
+        }
         let mut topics = 0;
         let mut before = END;
         for partition in self.listed(out.first_slot) {
             topics += u32::from(partition.place.topic != before);
             before = partition.place.topic;
         }
-        let timeout = i32::try_from(self.config.request_timeout_ms()).unwrap_or(i32::MAX);
         produce::emit_begin(sink, version, None, self.acks().code(), timeout, topics);
         before = END;
         for partition in self.listed(out.first_slot) {
@@ -189,10 +201,7 @@ impl<H: Host> Sender<'_, H> {
                 before = topic;
                 self.emit_topic(partition, version, sink);
             }
-            let batch = partition.window.find(index, out.correlation);
-            let batch = batch.and_then(|at| partition.window.get(at));
-            let bytes = batch.and_then(|b| b.bytes().get(..b.meta().sent_len() as usize));
-            produce::emit_partition(sink, version, partition.place.partition, bytes.unwrap_or_default());
+            self.emit_batch(partition, out, index, sink);
         }
         if before != END {
             produce::emit_topic_end(sink, version);
@@ -200,15 +209,32 @@ impl<H: Host> Sender<'_, H> {
         produce::emit_end(sink, version);
     }
 
+    fn emit_batch<'s>(
+        &'s self,
+        partition: &'s super::Slot<H::Buf>,
+        out: &Outgoing,
+        index: u16,
+        sink: &mut Gather<'s>,
+    ) {
+        let batch = partition.window.find(index, out.correlation);
+        let batch = batch.and_then(|at| partition.window.get(at));
+        let bytes = batch.and_then(|b| b.bytes().get(..b.meta().sent_len() as usize));
+        produce::emit_partition(sink, out.version, partition.place.partition, bytes.unwrap_or_default());
+    }
+
     fn emit_topic<'s>(&'s self, first: &'s super::Slot<H::Buf>, version: i16, sink: &mut Gather<'s>) {
         const UNKNOWN: &[u8; 16] = &[0; 16];
         let topic = first.place.topic;
         let in_list =
             core::iter::successors(Some(first), |partition| self.slots.at(partition.next_in_request));
-        let partitions = in_list.take_while(|partition| partition.place.topic == topic).count();
+        let partitions = if feature::SHARED {
+            in_list.take_while(|partition| partition.place.topic == topic).count()
+        } else {
+            1
+        };
+        let partitions = u32::try_from(partitions).unwrap_or(0);
         let known = self.topics.known(Topic(topic)).filter(|_| feature::TOPIC_IDS);
         let id = known.map_or(UNKNOWN, |known| &known.id);
-        let partitions = u32::try_from(partitions).unwrap_or(0);
         produce::emit_topic(sink, version, self.topics.name_bytes(Topic(topic)), id, partitions);
     }
 
@@ -274,8 +300,8 @@ impl<H: Host> Sender<'_, H> {
         if !self.generation.identity.is_settled() && !self.identifying {
             self.wake_at(self.identify_at.filter(ahead));
         }
-        for index in 0..self.links_len() {
-            let Some(slot) = self.links.as_slice().get(index) else { continue };
+        for index in 0..self.link_count() {
+            let Some(slot) = self.link(index) else { continue };
             let link = &slot.link;
             let dial = (slot.wanted && link.state == Lifecycle::Down && link.backing_off).then_some(link.due);
             let throttled = link.throttled_until.filter(|until| !until.reached(now));

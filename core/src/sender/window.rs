@@ -114,8 +114,12 @@ impl<B: Buf> Window<B> {
     }
 
     /// The first batch, from `from` on, that has of these flags these and no others.
-    #[cfg_attr(target_pointer_width = "32", inline(never))] // many ask
+    #[cfg_attr(all(target_pointer_width = "32", feature = "pipelining"), inline(never))] // many ask
     pub(super) fn first_with(&self, from: usize, of: u16, these: u16) -> Option<usize> {
+        if !feature::PIPELINING {
+            let found = self.get(0).is_some_and(|batch| batch.meta().flags & of == these);
+            return found.then_some(0);
+        }
         (from..WINDOW).find(|at| self.get(*at).is_some_and(|batch| batch.meta().flags & of == these))
     }
 

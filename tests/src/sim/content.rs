@@ -1,6 +1,9 @@
 //! What is in a record, made from its number and the history's seed; so it need not be kept to be compared.
 use super::dice::Dice;
-use kurier_core::record::{Header, Record};
+#[cfg(feature = "full")]
+use kurier_core::record::Header;
+use kurier_core::record::Record;
+#[cfg(feature = "full")]
 use kurier_core::time::Timestamp;
 
 /// A record's contents, made from its number.
@@ -35,14 +38,25 @@ impl Content {
             Vec::new()
         };
         let timestamp = d.chance(500).then(|| super::net::unix(0) + d.below(1_000_000) as i64);
+        if !cfg!(feature = "full") {
+            // Records have values and nothing else.
+            let value = Some(value.unwrap_or_else(|| id.to_be_bytes().to_vec()));
+            return Self { key: None, value, headers: Vec::new(), timestamp: None };
+        }
         Self { key, value, headers, timestamp }
     }
 
     /// The same at this time (Unix ms).
     pub(super) fn at(self, timestamp: Option<i64>) -> Self {
-        Self { timestamp: timestamp.or(self.timestamp), ..self }
+        Self { timestamp: timestamp.or(self.timestamp).filter(|_| cfg!(feature = "full")), ..self }
     }
 
+    #[cfg(not(feature = "full"))]
+    pub(super) fn with<R>(&self, _: Option<i32>, send: impl FnOnce(Record<'_>) -> R) -> R {
+        send(Record { value: self.value.as_deref() })
+    }
+
+    #[cfg(feature = "full")]
     pub(super) fn with<R>(&self, partition: Option<i32>, send: impl FnOnce(Record<'_>) -> R) -> R {
         let headers: Vec<Header<'_>> =
             self.headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();

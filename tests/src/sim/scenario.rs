@@ -74,6 +74,9 @@ pub(super) enum End {
 impl Scenario {
     /// Nothing that a producer without features refuses: `acks=0`, and brokers before 2.8.
     fn keep_what_a_device_has(&mut self) {
+        // Brokers forget producers by the records' timestamps, of which there are none.
+        self.faults &= !fault::EXPIRE;
+        self.config = self.config.connections_max_idle_ms(None);
         if matches!(self.acks, Acks::Zero) {
             self.acks = Acks::Leader;
             self.config = self.config.acks(self.acks);
