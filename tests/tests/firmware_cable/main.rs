@@ -50,6 +50,7 @@ fn a_dhcp_server_that_is_silent_is_told_of_and_asked_until_it_answers() {
     for _ in 0..2 {
         device.wait_for("trouble: no address: DHCP does not answer", PATIENCE).unwrap();
     }
+    assert!(device.said.iter().all(|line| !line.starts_with("link: ")), "{:?}", device.said);
     town.behave(GOOD);
     assert_eq!(device.end(PATIENCE).unwrap().0, Some(0));
     assert_eq!(town.leave().samples, (0..20).collect::<Vec<_>>());

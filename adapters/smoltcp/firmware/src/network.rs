@@ -99,7 +99,9 @@ impl Network {
     /// Says why streams cannot be opened: the producer's trouble tells only whereto.
     fn tell(&mut self, board: &Board, now: u64) {
         let Some(error) = self.links.take_error() else { return };
-        if self.told.is_none_or(|(told, at)| told != error || now - at >= COMPLAIN) {
+        // Without an address nothing else is worth a word; that one is said by the lease.
+        let again = self.told.is_none_or(|(told, at)| told != error || now - at >= COMPLAIN);
+        if self.is_up() && again {
             self.told = Some((error, now));
             board.say(format_args!("link: {error}"));
         }
