@@ -43,7 +43,15 @@ impl Device {
     /// # Errors
     /// As there.
     pub fn start_on(nic: &str, machine: &str, words: &[&str]) -> io::Result<Self> {
-        Self::start_image("KURIER_FIRMWARE", nic, machine, words)
+        Self::start_image("KURIER_FIRMWARE", nic, machine, words, &[])
+    }
+
+    /// As [`Self::start`], on a machine whose clock counts instructions, a nanosecond each.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_counted(machine: &str, words: &[&str]) -> io::Result<Self> {
+        Self::start_image("KURIER_FIRMWARE", "user", machine, words, &["-icount", "shift=0"])
     }
 
     /// As [`Self::start`], of the image with the feature `log`, which `KURIER_FIRMWARE_LOG` names.
@@ -51,10 +59,16 @@ impl Device {
     /// # Errors
     /// As there.
     pub fn start_logging(machine: &str, words: &[&str]) -> io::Result<Self> {
-        Self::start_image("KURIER_FIRMWARE_LOG", "user", machine, words)
+        Self::start_image("KURIER_FIRMWARE_LOG", "user", machine, words, &[])
     }
 
-    fn start_image(variable: &str, nic: &str, machine: &str, words: &[&str]) -> io::Result<Self> {
+    fn start_image(
+        variable: &str,
+        nic: &str,
+        machine: &str,
+        words: &[&str],
+        more: &[&str],
+    ) -> io::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let image = std::env::var_os(variable)
             .ok_or_else(|| Error::other(format!("{variable} names no image: run `cargo xtask test`")))?;
@@ -62,7 +76,7 @@ impl Device {
         let monitor = std::env::temp_dir().join(name);
         let said: String = words.iter().map(|word| format!(",arg={word}")).collect();
         let mut qemu = Command::new("qemu-system-arm");
-        qemu.args(["-M", machine, "-display", "none", "-serial", "none"]);
+        qemu.args(["-M", machine, "-display", "none", "-serial", "none"]).args(more);
         qemu.arg("-nic").arg(format!("{nic},model=lan9118,id=net0"));
         qemu.arg("-monitor").arg(format!("unix:{},server=on,wait=off", monitor.display()));
         qemu.arg("-semihosting-config").arg(format!("enable=on,target=native,arg=kurier-firmware{said}"));
@@ -97,6 +111,11 @@ impl Device {
                 }
             }
         }
+    }
+
+    /// Takes what it has said by now, so that [`Self::wait_for`] waits for what comes later.
+    pub fn hear(&mut self) {
+        self.said.extend(self.lines.try_iter());
     }
 
     /// Waits for its end; its exit status and its last figures.

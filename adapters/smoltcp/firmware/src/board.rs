@@ -24,6 +24,7 @@ const LAMPS: *mut u32 = 0x4002_8000 as *mut u32;
 const TICKS: u64 = 25;
 /// The longest sleep in microseconds: the counter wraps at 171 s, and must be read before that.
 const LONGEST: u64 = 60_000_000;
+const _: () = assert!(LONGEST * TICKS < (1 << 32) / 2);
 
 #[derive(Clone, Copy)]
 struct Irq(u16);

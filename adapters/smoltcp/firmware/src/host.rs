@@ -37,7 +37,7 @@ impl Board {
 
 /// One line in one write: what does not fit is cut.
 pub fn say(line: fmt::Arguments<'_>) {
-    let mut text = heapless::String::<384>::new();
+    let mut text = heapless::String::<512>::new();
     let _ = text.write_fmt(line);
     if text.push('\n').is_err() {
         text.pop();

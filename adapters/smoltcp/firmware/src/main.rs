@@ -52,8 +52,9 @@ fn main() -> ! {
     loop {
         let now = board.micros();
         network.poll(&board, now);
-        if network.is_up() {
-            telemetry.sample(&mut board, network.traffic(), now);
+        if let Err(error) = telemetry.sample(&mut board, &mut network, now) {
+            board.say(format_args!("error: topic {}: {error}", arguments.topic));
+            board.end(2);
         }
         let wake = telemetry.poll(&mut network, now);
         let progress = telemetry.report(&mut board, network.traffic(), now);
@@ -64,7 +65,7 @@ fn main() -> ! {
             }
             board.end(if well { 0 } else { 1 });
         }
-        let sleep = network.sleep(wake, now).min(telemetry.next_sample(now));
+        let sleep = network.sleep(wake, now).min(telemetry.next_turn(now));
         board.sleep(sleep, || network.has_frame());
     }
 }

@@ -5,10 +5,12 @@ use core::fmt::Write;
 use heapless::String;
 
 /// One sample as a JSON object. `number` counts samples from 0.
-pub fn sample(board: &mut Board, traffic: Traffic, number: u32, now: u64) -> String<192> {
+pub fn sample(board: &mut Board, traffic: Traffic, number: u32) -> String<192> {
     let mut json = String::new();
     let Traffic { received, sent, dropped, .. } = traffic;
-    let (counter, late, stack, sleeps) = (board.counter(), board.late, board.stack_used(), board.sleeps);
+    // Not the turn's time: a burst of samples lies in one turn.
+    let now = board.micros();
+    let (counter, late, stack, sleeps) = (board.counter(), board.late, board.stack_so_far(), board.sleeps);
     // Room for the largest numbers: it cannot fail.
     let _ = write!(
         json,
