@@ -17,7 +17,7 @@ test("the package holds what a page needs and nothing else", async () => {
   const files = JSON.parse(stdout)[0].files.map(({ path }) => path).sort();
   assert.deepEqual(files, [
     "LICENSE-APACHE", "LICENSE-MIT", "README.md", "generated/kurier_wasm.js", "generated/kurier_wasm_bg.wasm",
-    "js/errors.js", "js/kurier.d.ts", "js/kurier.js", "js/options.js", "js/page.js", "js/record.js", "package.json",
+    "js/errors.js", "js/kurier.d.ts", "js/kurier.js", "js/options.js", "js/page.js", "js/record.js", "js/waiting.js", "package.json",
   ]);
 });
 

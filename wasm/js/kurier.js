@@ -3,6 +3,7 @@ import { KurierError, advice, failure, misuse, thrown } from "./errors.js";
 import { check, invalid, only, refused } from "./options.js";
 import { Page } from "./page.js";
 import { record } from "./record.js";
+import { NO_PARTITION, Waiting } from "./waiting.js";
 import init, { Core } from "../generated/kurier_wasm.js";
 
 export { KurierError };
@@ -14,11 +15,6 @@ const BLOCKED_MS = 10;
 /** A timer of more ms goes off at once. */
 const LONGEST_MS = 0x7fffffff;
 const NOT_READY = -1;
-const NO_PARTITION = -3;
-/** Records that wait and are looked at in one go: a page has other things to do, too. */
-const TURNS = 1000;
-/** Bytes that a record which waits costs beside its own. */
-const RECORD = 256;
 const METRICS = [
   "records", "batches", "requests", "bytes", "retries", "errors", "connectionsOpened", "connectionsClosed",
   "metadataUpdates", "requestsInFlight",
@@ -51,9 +47,6 @@ async function loaded(wasm) {
 /** Whether the module has failed, by a panic or without memory: it is not to be called again. */
 const isTrap = (error) => error instanceof WebAssembly.RuntimeError;
 
-/** The line of a record for a partition that its topic does not have, as far as is known: others are not to wait for it. */
-const aside = ({ handle, partition }) => `${handle}/${partition}`;
-
 class StateEvent extends Event {
   constructor(detail) {
     super("state");
@@ -66,19 +59,8 @@ export class KafkaProducer extends EventTarget {
   #page;
   #maxBlockMs;
   #maxRequestSize;
-  #bufferMemory;
   #topics = new Map();
-  /** Records that wait, in order: for metadata or memory by topic, for a partition that may yet be there by themselves. */
-  #waiting = new Map();
-  /** How many have ever waited. */
-  #numbers = 0;
-  /** How many do, and their bytes. */
-  #held = 0;
-  #heldBytes = 0;
-  /** The error of records for which there is no room. */
-  #full;
-  /** Calls of `ready` that wait. */
-  #blocked = [];
+  #waiting;
   /** Counters of the last pass: a core that has failed does not tell them any more. */
   #counters = [];
   #flushes = [];
@@ -102,7 +84,7 @@ export class KafkaProducer extends EventTarget {
     if (!(checked?.numbers instanceof Float64Array)) throw invalid("use `await KafkaProducer.connect(options)`");
     this.#maxBlockMs = checked.maxBlockMs;
     this.#maxRequestSize = checked.maxRequestSize;
-    this.#bufferMemory = checked.bufferMemory;
+    this.#waiting = new Waiting(checked.bufferMemory);
     this.#page = new Page(checked, () => this.#schedule(), (news) => this.#news(news));
     try {
       this.#core = new Core(this.#page, checked.servers, checked.clientId, checked.numbers);
@@ -128,54 +110,25 @@ export class KafkaProducer extends EventTarget {
       Object.assign(entry, record(value, options, this.#maxRequestSize));
       entry.handle = this.#handle(topic);
       // Behind those that wait, so that the order stays.
-      let line = [aside(entry), entry.handle].find((key) => this.#waiting.has(key));
-      if (line === undefined) {
-        const what = this.#append(entry);
-        if (what < 0) line = what === NO_PARTITION ? aside(entry) : entry.handle;
-      }
-      if (line !== undefined) this.#hold(entry, line, value, options.key);
+      const line = this.#waiting.behind(entry);
+      const what = line === undefined ? this.#append(entry) : NOT_READY;
+      if (what < 0) this.#hold(entry, what, line, value, options.key);
       this.#schedule();
     } catch (error) {
       if (isTrap(error)) this.#broken(error);
-      this.#page.reject(entry, isTrap(error) ? this.#refusal : error instanceof KurierError ? error : thrown(error, topic));
+      this.#reject(entry, isTrap(error) ? this.#refusal : error);
     }
   }
 
-  /** Has a record wait, in line behind others. */
-  #hold(entry, line, value, key) {
-    entry.size = RECORD + (entry.value?.length ?? 0) + (entry.key?.length ?? 0) + entry.headers.length;
-    if (this.#heldBytes + entry.size > this.#bufferMemory) {
-      // One for all: they may be many, each with a stack of its own.
-      throw (this.#full ??= failure("BUFFER_EXHAUSTED", `${this.#held} records wait, which is all that \`bufferMemory\` allows: \`await producer.ready()\` before sending more${this.#trouble}`));
-    }
+  /** Has a record wait, behind others in their line if there is one. */
+  #hold(entry, what, line, value, key) {
+    this.#waiting.measure(entry, this.#trouble);
     entry.deadline = performance.now() + this.#maxBlockMs;
     entry.updates = this.#core.updates;
     // What is the caller's may be something else by then.
     if (typeof value !== "string") entry.value = entry.value?.slice();
     if (typeof key !== "string") entry.key = entry.key?.slice();
-    entry.number = this.#numbers++;
-    this.#enqueue(line, entry);
-    this.#held++;
-    this.#heldBytes += entry.size;
-  }
-
-  #enqueue(key, entry) {
-    const line = this.#waiting.get(key);
-    if (line !== undefined) line.push(entry);
-    else this.#waiting.set(key, [entry]);
-  }
-
-  /** A record waits no more. */
-  #leave(entry) {
-    this.#held--;
-    this.#full = undefined;
-    this.#heldBytes -= entry.size;
-    entry.left?.forEach((resolve) => resolve());
-    if (this.#hasRoom) this.#blocked.splice(0).forEach((resolve) => resolve());
-  }
-
-  get #hasRoom() {
-    return this.#heldBytes <= this.#bufferMemory / 2;
+    this.#waiting.hold(entry, what, line);
   }
 
   /** Why the last link ended, behind a sentence. */
@@ -185,7 +138,7 @@ export class KafkaProducer extends EventTarget {
 
   /** Resolves when there is room for more records: at once, unless many wait for metadata or memory. */
   async ready() {
-    if (!this.#hasRoom && this.#core !== undefined) await new Promise((resolve) => this.#blocked.push(resolve));
+    if (!this.#waiting.hasRoom && this.#core !== undefined) await this.#waiting.room();
   }
 
   #handle(topic) {
@@ -224,45 +177,18 @@ export class KafkaProducer extends EventTarget {
     return failure(code, advice(code, topic) ?? `nothing is known of topic ${topic} after ${waited}`);
   }
 
+  /** Ends a record that was not handed over. When the module has failed it is not its own end. */
+  #reject(entry, error) {
+    if (isTrap(error)) throw error;
+    this.#page.reject(entry, error instanceof KurierError ? error : thrown(error, entry.topic));
+  }
+
   /** Tries again what waits; gives up what has waited too long. Answers in how many ms the next one has. */
   #retry(now) {
-    let soonest = Infinity;
-    let turns = TURNS;
-    for (const [key, line] of this.#waiting) {
-      let stuck = 0;
-      let at = 0;
-      for (; at < line.length && turns > 0; at++, turns--) {
-        const entry = line[at];
-        try {
-          // Behind one that is stuck are only those that have waited too long, too.
-          const what = stuck || this.#append(entry);
-          if (what === NO_PARTITION && key === entry.handle) {
-            this.#enqueue(aside(entry), entry);
-            continue;
-          }
-          if (what < 0) {
-            stuck = what;
-            if (entry.deadline > now && (what !== NO_PARTITION || entry.updates === this.#core.updates)) {
-              soonest = Math.min(soonest, entry.deadline - now);
-              break;
-            }
-            throw this.#vain(entry, what);
-          }
-        } catch (error) {
-          if (isTrap(error)) {
-            // It and those behind it end with the producer, those before it have.
-            line.splice(0, at);
-            throw error;
-          }
-          this.#page.reject(entry, error instanceof KurierError ? error : thrown(error, entry.topic));
-        }
-        this.#leave(entry);
-      }
-      line.splice(0, at);
-      if (line.length === 0) this.#waiting.delete(key);
-      if (turns === 0) return 0;
-    }
-    return soonest;
+    return this.#waiting.retry(
+      now, this.#core.updates, (entry) => this.#append(entry),
+      (entry, what) => this.#vain(entry, what), (entry, error) => this.#reject(entry, error),
+    );
   }
 
   #schedule() {
@@ -305,7 +231,7 @@ export class KafkaProducer extends EventTarget {
     let wait = 0;
     for (let pass = 0; pass < PASSES && wait === 0; pass++) {
       const now = performance.now();
-      const soonest = this.#waiting.size > 0 ? this.#retry(now) : Infinity;
+      const soonest = this.#waiting.count > 0 ? this.#retry(now) : Infinity;
       this.#page.isBlocked = false;
       this.#page.givenUp = [];
       wait = this.#core.poll(now);
@@ -330,22 +256,12 @@ export class KafkaProducer extends EventTarget {
     return over;
   }
 
-  /** Resolves when what waits now has been handed to the core, or has failed. */
-  async #handed() {
-    const mark = this.#numbers;
-    for (;;) {
-      const last = [...this.#waiting.values()].map((line) => line.findLast(({ number }) => number < mark)).filter(Boolean);
-      if (last.length === 0) return;
-      await Promise.all(last.map((entry) => new Promise((resolve) => (entry.left ??= []).push(resolve))));
-    }
-  }
-
   /** Resolves when everything sent so far has its outcome. */
   async flush() {
     if (this.#core === undefined) return;
     const first = this.#marked(this.#core.flush());
-    if (this.#waiting.size > 0) {
-      await this.#handed();
+    if (this.#waiting.count > 0) {
+      await this.#waiting.handed();
       // Only now is it known which batches they are in.
       if (this.#core !== undefined) await this.#marked(this.#core.flush());
     }
@@ -384,11 +300,7 @@ export class KafkaProducer extends EventTarget {
   /** Ends every record that has no outcome yet. */
   #abort(error) {
     this.#isClosing = true;
-    for (const entry of [...this.#waiting.values()].flat()) {
-      this.#page.reject(entry, error);
-      this.#leave(entry);
-    }
-    this.#waiting.clear();
+    this.#waiting.clear((entry) => this.#page.reject(entry, error));
     if (this.#core === undefined) return;
     this.#core.abort();
     this.#poll();
@@ -419,7 +331,7 @@ export class KafkaProducer extends EventTarget {
       ...Object.fromEntries(METRICS.map((name, at) => [name, numbers[at] ?? 0])),
       acknowledged: this.#page.acknowledged,
       failed: this.#page.failures,
-      waiting: this.#held,
+      waiting: this.#waiting.count,
     };
   }
 }
