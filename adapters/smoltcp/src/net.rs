@@ -384,6 +384,8 @@ impl Transport for Net<'_, '_> {
         }
     }
 
+    /// By a reset, not by the handshake of an end: that is one frame, and not four and ten seconds in which the socket, often
+    /// the only one, is not free. The core closes nothing that an answer is still due on but what it has given up.
     fn close(&mut self, link: LinkId) {
         let Some(link) = self.links.get_mut(link.index()) else { return };
         match core::mem::replace(&mut link.phase, Phase::Closed) {
