@@ -11,7 +11,8 @@ pub struct Header<'a> {
 }
 
 /// A record to send. Null (`None`) and empty are different things for keys and values: a null value is a
-/// tombstone.
+/// tombstone. Its key and partition are there with the feature `keys`, its headers with `headers`, its timestamp with
+/// `timestamps`: all of them on, unless a device says `default-features = false`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Record<'a> {
     /// The key, or null. Without [`partition`](Self::partition) it chooses the partition.

@@ -36,6 +36,11 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+#[cfg(not(any(feature = "proto-ipv4", feature = "proto-ipv6")))]
+compile_error!(
+    "kurier-smoltcp without `proto-ipv4` and `proto-ipv6` knows no addresses: name one of these features"
+);
+
 mod error;
 #[cfg(feature = "dns")]
 mod names;

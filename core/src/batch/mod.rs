@@ -23,6 +23,7 @@
 pub mod builder;
 pub mod layout;
 pub mod meta;
+mod nibbles;
 #[cfg(feature = "reverse")]
 pub mod read;
 pub mod record;
@@ -35,6 +36,7 @@ mod varint;
 
 pub use builder::NoRoom;
 pub use meta::{Builder, Crc32c, Meta};
+pub use nibbles::crc32c_by_nibbles;
 pub use record::{record_size, upper_bound};
 pub use seal::{Stamp, restamp, seal, stamp_of};
 pub(crate) use varint::copy;

@@ -31,29 +31,6 @@ const SERVERS: &[Endpoint<'static>] = &[Endpoint { host: "10.0.0.2", port: 9092 
 /// Kafka's defaults: `acks=all`, idempotence.
 pub const CONFIG: Config<'static> = Config::new(SERVERS);
 
-/// CRC-32C, a nibble at a time: a table of 64 bytes.
-pub fn crc_by_nibbles(crc: u32, bytes: &[u8]) -> u32 {
-    const TABLE: [u32; 16] = nibbles();
-    let step = |crc: u32| crc >> 4 ^ TABLE[(crc & 15) as usize];
-    !bytes.iter().fold(!crc, |crc, byte| step(step(crc ^ u32::from(*byte))))
-}
-
-const fn nibbles() -> [u32; 16] {
-    let mut table = [0; 16];
-    let mut nth = 0;
-    while nth < table.len() {
-        let mut crc = nth as u32;
-        let mut bit = 0;
-        while bit < 4 {
-            crc = crc >> 1 ^ if crc & 1 == 1 { 0x82f6_3b78 } else { 0 };
-            bit += 1;
-        }
-        table[nth] = crc;
-        nth += 1;
-    }
-    table
-}
-
 /// CRC-32C out of a table of 1 KB.
 pub fn crc(crc: u32, bytes: &[u8]) -> u32 {
     const TABLE: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
@@ -191,15 +168,16 @@ macro_rules! image {
 
 #[cfg(test)]
 mod tests {
-    use super::{crc, crc_by_nibbles};
+    use super::crc;
+    use kurier_core::batch::crc32c_by_nibbles;
 
     #[test]
     fn both_checksums_are_the_same_one() {
-        assert_eq!(crc_by_nibbles(0, b"123456789"), 0xe306_9283);
+        assert_eq!(crc32c_by_nibbles(0, b"123456789"), 0xe306_9283);
         let bytes: [u8; 256] = core::array::from_fn(|at| (at * 7) as u8);
         for split in 0..bytes.len() {
             let (front, back) = bytes.split_at(split);
-            assert_eq!(crc_by_nibbles(crc_by_nibbles(0, front), back), crc(crc(0, front), back));
+            assert_eq!(crc32c_by_nibbles(crc32c_by_nibbles(0, front), back), crc(crc(0, front), back));
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What is in a record, made from its number and the history's seed; so it need not be kept to be compared.
 use super::dice::Dice;
-#[cfg(feature = "full")]
+#[cfg(feature = "whole")]
 use kurier_core::record::Header;
 use kurier_core::record::Record;
-#[cfg(feature = "full")]
+#[cfg(feature = "whole")]
 use kurier_core::time::Timestamp;
 
 /// A record's contents, made from its number.
@@ -38,7 +38,7 @@ impl Content {
             Vec::new()
         };
         let timestamp = d.chance(500).then(|| super::net::unix(0) + d.below(1_000_000) as i64);
-        if !cfg!(feature = "full") {
+        if !cfg!(feature = "whole") {
             // Records have values and nothing else.
             let value = Some(value.unwrap_or_else(|| id.to_be_bytes().to_vec()));
             return Self { key: None, value, headers: Vec::new(), timestamp: None };
@@ -48,15 +48,15 @@ impl Content {
 
     /// The same at this time (Unix ms).
     pub(super) fn at(self, timestamp: Option<i64>) -> Self {
-        Self { timestamp: timestamp.or(self.timestamp).filter(|_| cfg!(feature = "full")), ..self }
+        Self { timestamp: timestamp.or(self.timestamp).filter(|_| cfg!(feature = "whole")), ..self }
     }
 
-    #[cfg(not(feature = "full"))]
+    #[cfg(not(feature = "whole"))]
     pub(super) fn with<R>(&self, _: Option<i32>, send: impl FnOnce(Record<'_>) -> R) -> R {
         send(Record { value: self.value.as_deref() })
     }
 
-    #[cfg(feature = "full")]
+    #[cfg(feature = "whole")]
     pub(super) fn with<R>(&self, partition: Option<i32>, send: impl FnOnce(Record<'_>) -> R) -> R {
         let headers: Vec<Header<'_>> =
             self.headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();

@@ -2,13 +2,13 @@
 use super::fault;
 use super::oracle::{Finding, Wrong};
 use super::world::World;
-#[cfg(feature = "full")]
+#[cfg(feature = "whole")]
 use kurier_core::error::SendError;
 use kurier_core::error::TopicError;
-#[cfg(feature = "full")]
+#[cfg(feature = "whole")]
 use kurier_core::record::Ticket;
 use kurier_core::record::{Record, Topic};
-#[cfg(feature = "full")]
+#[cfg(feature = "whole")]
 use kurier_core::time::Timestamp;
 
 /// Of all kinds on all links, at most: as many as the largest storage has links, each with its own limit and two that are
@@ -19,11 +19,11 @@ impl World {
     /// One of them.
     pub(super) fn odd_call(&mut self) -> Result<(), Finding> {
         match self.dice.below(12) {
-            #[cfg(feature = "full")]
+            #[cfg(feature = "whole")]
             0 => self.misuse(Record { timestamp: Some(Timestamp(-7)), ..Record::default() }),
-            #[cfg(feature = "full")]
+            #[cfg(feature = "whole")]
             1 => self.misuse(Record { partition: Some(-3), ..Record::default() }),
-            #[cfg(feature = "full")]
+            #[cfg(feature = "whole")]
             2 => self.misuse(Record { partition: Some(i32::MAX), ..Record::default() }),
             3 => self.unknown_topic(),
             4 => self.bad_name(),
@@ -43,7 +43,7 @@ impl World {
         }
     }
 
-    #[cfg(feature = "full")]
+    #[cfg(feature = "whole")]
     /// A record that cannot be sent is refused, whatever the state.
     fn misuse(&mut self, record: Record<'_>) -> Result<(), Finding> {
         let Some(Some(topic)) = self.user.topics.first().copied() else { return Ok(()) };

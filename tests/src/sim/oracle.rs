@@ -346,7 +346,7 @@ impl Oracle {
                 let own = self.sent[id].timestamp;
                 let stamped = |place: &Place| {
                     let told = if self.append_time { answer.timestamp.or(own) } else { answer.timestamp };
-                    told.map_or(!self.append_time || !cfg!(feature = "full"), |told| told == place.timestamp)
+                    told.map_or(!self.append_time || !cfg!(feature = "whole"), |told| told == place.timestamp)
                 };
                 let there = match answer.offset {
                     Some(offset) => places.iter().any(|place| place.offset == offset && stamped(place)),

@@ -126,7 +126,7 @@ impl World {
         let Some(topic) = self.topic(index)? else { return Ok(false) };
         let count = self.net.cluster.partitions(name).max(1) as u64;
         let partition = self.dice.chance(300).then(|| self.dice.below(count) as i32).filter(|_| !probe);
-        let partition = partition.filter(|_| cfg!(feature = "full"));
+        let partition = partition.filter(|_| cfg!(feature = "whole"));
         let timestamp = self.scenario.has(fault::EXPIRE).then(|| super::net::unix(self.now));
         let content = self.oracle.next().at(timestamp);
         let now = self.instant();

@@ -1,5 +1,5 @@
 //! Words from and to outside, by semihosting: here the debugger's host is QEMU. Elsewhere settings lie in flash, and lines go to
-//! RTT or a serial port.
+//! RTT or a serial port: without a debugger a semihosting call is a fault, and the board would begin anew with its first word.
 //!
 //! Source: Semihosting for AArch32.
 #![allow(unsafe_code)] // calls of the host

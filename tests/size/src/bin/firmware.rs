@@ -10,7 +10,7 @@ kurier_size::image!({
     use kurier_smoltcp::Links;
     use smoltcp::iface::Interface;
     // A device that leaves out features has no kilobyte for a table either.
-    let crc = if cfg!(feature = "full") { kurier_size::crc } else { kurier_size::crc_by_nibbles };
+    let crc = if cfg!(feature = "full") { kurier_size::crc } else { kurier_core::batch::crc32c_by_nibbles };
     static SETTINGS: Config<'static> = CONFIG;
 
     let interface = kurier_size::in_bss!(Interface, interface());

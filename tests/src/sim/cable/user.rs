@@ -17,7 +17,7 @@ impl World {
         let burst = if self.dice.chance(300) { self.dice.within(2, 12) } else { 1 };
         for _ in 0..burst {
             let partition = self.dice.below(self.terms.partitions as u64) as i32;
-            let partition = self.dice.chance(400).then_some(partition).filter(|_| cfg!(feature = "full"));
+            let partition = self.dice.chance(400).then_some(partition).filter(|_| cfg!(feature = "whole"));
             if !self.send(partition)? {
                 self.user_at = self.user_at.max(self.now + 20_000);
                 break;

@@ -19,7 +19,7 @@ mod run {
     use kurier_core::record::{Record, Topic};
     use kurier_core::time::Instant;
     use kurier_size::sink::Sink;
-    use kurier_size::{CONFIG, crc, crc_by_nibbles, in_bss, memory};
+    use kurier_size::{CONFIG, crc, in_bss, memory};
 
     static SETTINGS: Config<'static> = CONFIG;
     /// Instructions in a tick of the timer: 25 MHz, and an instruction is a nanosecond.
@@ -75,7 +75,9 @@ mod run {
     /// A record of 100 bytes with the small checksum. A function of its own, so that its stack is not that of the others.
     #[inline(never)]
     fn by_nibbles(value: &[u8]) -> u32 {
-        let Ok(producer) = Producer::new(memory!(), &SETTINGS, crc_by_nibbles) else { end() };
+        let Ok(producer) = Producer::new(memory!(), &SETTINGS, kurier_core::batch::crc32c_by_nibbles) else {
+            end()
+        };
         let mut bench = bench(in_bss!(Producer, producer));
         bench.send(1, value);
         bench.send(RECORDS, value) / RECORDS
