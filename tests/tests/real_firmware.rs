@@ -134,8 +134,9 @@ fn a_broker_that_is_killed_and_started_again_loses_and_doubles_nothing() {
     assert_eq!((acknowledged + refused, figures.of("failed")), (300, 0));
     assert!(figures.of("connections") > 1, "{figures:?}");
     let samples = samples(&kafka, "killed");
-    assert_eq!(samples.len() as u64, acknowledged);
-    assert!(samples.is_sorted_by(|a, b| a < b), "in order, none twice");
+    // Which one it is tells whether it was doubled, or written and not told of.
+    assert_eq!(samples.len() as u64, acknowledged, "{figures:?} {samples:?}");
+    assert!(samples.is_sorted_by(|a, b| a < b), "in order, none twice: {samples:?}");
 }
 
 #[test]
