@@ -62,6 +62,14 @@ impl Device {
         Self::start_image("KURIER_FIRMWARE_LOG", "user", machine, words, &[])
     }
 
+    /// As [`Self::start`], of a device that left features out: `KURIER_FIRMWARE_FEW` or `KURIER_FIRMWARE_NONE` names its image.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_lean(variable: &str, words: &[&str]) -> io::Result<Self> {
+        Self::start_image(variable, "user", M3, words, &[])
+    }
+
     fn start_image(
         variable: &str,
         nic: &str,

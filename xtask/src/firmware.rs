@@ -1,4 +1,6 @@
 //! `cargo xtask firmware`: the real image, built for a Cortex-M3 and run by QEMU.
+pub(crate) mod lean;
+
 use crate::arguments::Arguments;
 use crate::setup;
 use crate::sh::{self, Failure};
@@ -18,7 +20,9 @@ firmware --bootstrap HOST:PORT --topic T [--records N] [--every MS] [--full refu
 /// This machine's loopback, as the guest sees it.
 pub(crate) const HOST: &str = "10.0.2.2";
 
-const TARGET: &str = "thumbv7m-none-eabi";
+pub(crate) const TARGET: &str = "thumbv7m-none-eabi";
+/// The image's file.
+const NAME: &str = "kurier-firmware";
 const MACHINES: &[&str] = &["mps2-an385", "mps2-an386", "mps2-an500"];
 
 /// What `log` knows.
@@ -117,7 +121,7 @@ fn build(more: &[&str]) -> Result<PathBuf, Failure> {
     cargo.args(["--manifest-path", "adapters/smoltcp/firmware/Cargo.toml", "--target-dir"]).arg(&folder);
     // `cargo xtask size` asks who calls what can panic, which only relocations tell. None of them is loaded.
     sh::run(cargo.args(more).args(["--", "-C", "link-arg=--emit-relocs"]))?;
-    Ok(folder.join(TARGET).join("release").join("kurier-firmware"))
+    Ok(folder.join(TARGET).join("release").join(NAME))
 }
 
 fn qemu(machine: &str, words: &[String], image: &std::path::Path) -> Result<(), Failure> {

@@ -156,6 +156,7 @@ fn measure(target: &str, extent: Extent) -> Result<Report, Failure> {
     images(&mut report, target)?;
     device(&mut report)?;
     if extent == Extent::All {
+        lean_devices(&mut report)?;
         fast(&mut report, target)?;
         for (name, profile) in [("z", "firmware"), ("3", "firmware-fast")] {
             for (what, value) in run::counted(profile)? {
@@ -254,6 +255,18 @@ fn device(report: &mut Report) -> Result<(), Failure> {
     report.put("device.panics", image.panic_paths());
     report.notes.push(caller_note("the example device", &image));
     report.forbid("device", &image);
+    Ok(())
+}
+
+/// The example device as the guide makes it leaner, step by step.
+fn lean_devices(report: &mut Report) -> Result<(), Failure> {
+    let images = firmware::lean::images(firmware::TARGET)?;
+    for (name, path) in [("few", images.few), ("none", images.none)] {
+        let image = Image::read(&path)?;
+        report.put(format!("device.{name}.flash"), image.flash);
+        report.put(format!("device.{name}.ram"), image.ram);
+        report.forbid(&format!("device.{name}"), &image);
+    }
     Ok(())
 }
 

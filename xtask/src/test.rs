@@ -34,7 +34,11 @@ pub(crate) fn run(given: &[String]) -> ExitCode {
     // Within the workspace the tests turn on a feature that a user's build does not have.
     tally.suite("core by itself", sh::cargo().args(["test", "--no-fail-fast", "--package", "kurier-core"]));
     on_32_bits(&mut tally, in_ci);
-    // The one for the other suites comes last, in the place that both are built to.
+    match firmware::lean::images(firmware::lean::SMALLEST) {
+        Ok(images) => lean_in_qemu(&mut tally, &images),
+        Err(failure) => tally.cannot("the guide's lean devices in QEMU", &failure, in_ci),
+    }
+    // The one for the other suites comes last, in the place that all of them are built to.
     match firmware::logging_image().and_then(|logging| Ok((firmware::image()?, logging))) {
         Ok((image, logging)) => in_qemu(&mut tally, &image, &logging),
         Err(failure) => tally.cannot("firmware in QEMU", &failure, in_ci),
@@ -82,6 +86,15 @@ fn in_qemu(tally: &mut Tally, image: &Path, logging: &Path) {
     tests.args(["--test", "firmware*", "--", "--test-threads=2"]).env("KURIER_FIRMWARE", image);
     tests.env("KURIER_FIRMWARE_LOG", logging);
     tally.suite("firmware in QEMU", &mut tests);
+}
+
+/// The devices that follow the guide, against the model broker.
+fn lean_in_qemu(tally: &mut Tally, images: &firmware::lean::Images) {
+    let mut tests = sh::cargo();
+    tests.args(["test", "--no-fail-fast", "--package", "kurier-tests", "--features", "firmware"]);
+    tests.args(["--test", "lean_firmware"]);
+    tests.env("KURIER_FIRMWARE_FEW", &images.few).env("KURIER_FIRMWARE_NONE", &images.none);
+    tally.suite("the guide's lean devices in QEMU", &mut tests);
 }
 
 fn real_kafka(tally: &mut Tally, all_versions: bool, pages: bool) -> Result<(), Failure> {
