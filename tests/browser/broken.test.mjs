@@ -61,7 +61,6 @@ test("a WebSocket of somebody's own that throws ends the producer, and nothing h
   await another.close();
 });
 
-
 test("a module that fails as a record is sent is not called again", TIME, async (t) => {
   for (const method of ["send", "topic"]) {
     await t.test(method, async (t) => {
@@ -75,6 +74,26 @@ test("a module that fails as a record is sent is not called again", TIME, async 
       assert.equal(calls(), 1);
       const { records, acknowledged, failed, waiting } = producer.metrics();
       assert.deepEqual([records, acknowledged, failed, waiting], [1, 1, 4, 0], "the counters stay");
+    });
+  }
+});
+
+test("a module that fails as it is flushed, asked for its counters or ended", TIME, async (t) => {
+  for (const [method, call] of [["flush", "flush"], ["metrics", "metrics"], ["abort", "close"]]) {
+    await t.test(method, async (t) => {
+      const { topic, producer } = await start(t, { lingerMs: 60_000, deliveryTimeoutMs: 120_000 });
+      const sent = producer.send(topic, "a");
+      // Until it lies in a batch.
+      while (producer.metrics().waiting > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      const calls = trap(t, method, 1);
+      await producer[call]({ timeoutMs: 0 });
+      const [end] = await ends([sent]);
+      // The end of `close` may come as soon as its flush does.
+      if (call !== "close" || end !== "written") assert.deepEqual(end, ["PRODUCER_FAILED", "maybe-written"]);
+      await assert.rejects(producer.send(topic, "b"), { code: "PRODUCER_FAILED" });
+      await producer.flush();
+      await producer.close();
+      assert.deepEqual([calls(), producer.metrics().failed], [1, end === "written" ? 1 : 2]);
     });
   }
 });

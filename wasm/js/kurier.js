@@ -209,6 +209,16 @@ export class KafkaProducer extends EventTarget {
     }
   }
 
+  /** Calls the core. Nothing, if there is none, or if the module fails at that, which ends all there is. */
+  #call(method) {
+    try {
+      return this.#core?.[method]();
+    } catch (error) {
+      if (!isTrap(error)) throw error;
+      this.#broken(error);
+    }
+  }
+
   /** A WebSocket of somebody's own has thrown amid the core, or the module has failed: it is not to be called again. */
   #broken(error) {
     const failed = (outcome) => failure("PRODUCER_FAILED", `the producer has failed, make another one: ${error?.message ?? error}`, outcome);
@@ -258,12 +268,14 @@ export class KafkaProducer extends EventTarget {
 
   /** Resolves when everything sent so far has its outcome. */
   async flush() {
-    if (this.#core === undefined) return;
-    const first = this.#marked(this.#core.flush());
+    const mark = this.#call("flush");
+    if (mark === undefined) return;
+    const first = this.#marked(mark);
     if (this.#waiting.count > 0) {
       await this.#waiting.handed();
       // Only now is it known which batches they are in.
-      if (this.#core !== undefined) await this.#marked(this.#core.flush());
+      const last = this.#call("flush");
+      if (last !== undefined) await this.#marked(last);
     }
     await first;
   }
@@ -290,8 +302,8 @@ export class KafkaProducer extends EventTarget {
   /** Ends every record, every connection and the core. */
   #quit(error) {
     this.#abort(error);
+    this.#counters = this.#call("metrics") ?? this.#counters;
     const core = this.#core;
-    this.#counters = core?.metrics() ?? this.#counters;
     this.#core = undefined;
     core?.free();
     this.#gone();
@@ -301,8 +313,7 @@ export class KafkaProducer extends EventTarget {
   #abort(error) {
     this.#isClosing = true;
     this.#waiting.clear((entry) => this.#page.reject(entry, error));
-    if (this.#core === undefined) return;
-    this.#core.abort();
+    this.#call("abort");
     this.#poll();
   }
 
@@ -326,7 +337,7 @@ export class KafkaProducer extends EventTarget {
 
   /** Counters since the start. */
   metrics() {
-    const numbers = this.#core?.metrics() ?? this.#counters;
+    const numbers = this.#call("metrics") ?? this.#counters;
     return {
       ...Object.fromEntries(METRICS.map((name, at) => [name, numbers[at] ?? 0])),
       acknowledged: this.#page.acknowledged,
