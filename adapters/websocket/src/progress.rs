@@ -217,10 +217,8 @@ mod tests {
         listening.has_control(0, 5406);
         assert_eq!(left(&listening), 1);
         listening.has_control(0, 5406);
-        assert!(
-            listening.begins(5407) || listening.goes_on(5600).is_ok(),
-            "what came together is counted once"
-        );
+        // With this byte it is just enough.
+        assert!(listening.goes_on(5407).is_ok(), "what came together is counted once");
     }
 
     #[test]
