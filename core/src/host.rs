@@ -59,9 +59,9 @@ impl Buf for &'static mut Buffer {
 
 /// A list of `T` that is full at some point, and says so.
 pub trait Slots<T> {
-    /// Whether it may get more places than it had when the producer began. A list that does is expected to be long: what it
-    /// holds is looked for first where it probably is. Of one that does not, all of the few are looked at; links and queues
-    /// have all their places from the beginning.
+    /// Whether there is room again after it was full: on a heap. Such a list is expected to become long, so what it holds is
+    /// first looked for where it probably is; of one that does not grow all are looked at, since they are few. Links, and
+    /// the slots of a [`Ring`], have all their places from the beginning if they do not grow.
     const GROWS: bool;
 
     /// What it holds.
@@ -123,16 +123,16 @@ pub trait Text: Default + 'static {
     /// Adds all of `text`, or nothing if it does not fit; answers whether it did.
     fn push_str(&mut self, text: &str) -> bool;
 
-    /// Adds what is ASCII, and `?` for whatever is not, up to where it is full; answers whether all of it fitted.
+    /// Adds visible ASCII, and `?` for each other byte, up to where it is full; answers whether all of it fitted.
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn push_ascii(&mut self, bytes: &[u8]) -> bool {
         bytes.iter().all(|byte| self.push(if byte.is_ascii_graphic() { char::from(*byte) } else { '?' }))
     }
 
-    /// Makes it `text`, cut at a character's end if it does not fit; answers whether all of it fitted.
+    /// Makes it `text`, cut at a character's end if it does not fit; answers whether all of it fitted. A device's text is
+    /// that of [`push_ascii`](Self::push_ascii).
     fn assign(&mut self, text: &str) -> bool {
         self.clear();
-        // Not character by character: telling characters apart costs a device 200 bytes.
         let mut cut = |end| text.get(..end).is_some_and(|head| self.push_str(head));
         (0..=text.len()).rev().find(|end| cut(*end)) == Some(text.len())
     }

@@ -50,8 +50,10 @@ impl<'a> Config<'a> {
         if matches!(self.acks, Acks::Zero) && !feature::ACKS_ZERO {
             return out("acks", 0, "all or 1: the feature `acks-zero` is off");
         }
-        if self.connections_max_idle_ms.is_some() && !feature::IDLE {
-            return out("connections.max.idle.ms", 0, "none: the feature `idle` is off");
+        if let Some(ms) = self.connections_max_idle_ms
+            && !feature::IDLE
+        {
+            return out("connections.max.idle.ms", ms, "none: the feature `idle` is off");
         }
         if self.max_in_flight == 0 {
             return out("max.in.flight.requests.per.connection", 0, "1 to 5 (more without idempotence)");
@@ -115,7 +117,7 @@ mod tests {
 
     const SERVERS: &[Endpoint<'static>] = &[Endpoint { host: "10.0.2.2", port: 9092 }];
     /// In a constant, as in flash, and checked by the compiler.
-    #[cfg(feature = "pipelining")]
+    #[cfg(all(feature = "pipelining", feature = "idle"))]
     static CONFIG: Config<'static> = Config::new(SERVERS).client_id("probe-7").linger_ms(20);
     const _: () = assert!(CONST.check().is_ok());
     const CONST: Config<'static> = Config::new(SERVERS).acks(Acks::Leader);
@@ -128,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "pipelining")]
+    #[cfg(all(feature = "pipelining", feature = "idle"))]
     fn the_defaults_are_kafkas() {
         let checked = CONFIG.check().unwrap();
         assert_eq!(checked.client_id(), "probe-7");
@@ -201,6 +203,15 @@ mod tests {
         assert_eq!(checked.delivery_timeout_ms(), MAX_MS);
         assert_eq!(checked.retry_backoff_ms(), 1_000);
         assert_eq!(checked.reconnect_backoff_ms(), MAX_MS);
+    }
+
+    #[test]
+    #[cfg(not(feature = "idle"))]
+    fn what_needs_a_feature_that_is_off_is_refused_with_what_was_given() {
+        assert!(Config::new(SERVERS).check().is_ok());
+        let (key, allowed) = ("connections.max.idle.ms", "none: the feature `idle` is off");
+        let config = Config::new(SERVERS).connections_max_idle_ms(Some(7_000));
+        assert_eq!(config.check().err(), Some(ConfigError::OutOfRange { key, value: 7_000, allowed }));
     }
 
     #[test]

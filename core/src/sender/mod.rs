@@ -169,7 +169,8 @@ struct Bootstrap {
     not_before: Option<Millis>,
 }
 
-/// The memory a send half lives in; all lists empty.
+/// The memory a send half lives in; all lists empty, but for `links` and `finished` where they do not [grow](Slots::GROWS):
+/// those have all their places, and nothing in them.
 pub struct Memory<H: Host> {
     /// One for each link.
     pub links: H::Slots<LinkSlot<H>>,

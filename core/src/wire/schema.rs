@@ -353,7 +353,7 @@ mod tests {
     use crate::wire::produce;
 
     #[test]
-    #[cfg(feature = "old-brokers")]
+    #[cfg(all(feature = "old-brokers", feature = "topic-ids"))]
     fn the_highest_version_both_sides_speak_is_chosen() {
         let api = produce::API;
         assert_eq!(api.common(0, 7), Some(7));

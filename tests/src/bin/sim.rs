@@ -100,6 +100,16 @@ fn replay(options: &Options, seed: u64) -> ExitCode {
     }
 }
 
+/// What has `cargo xtask sim` build the same: another core may play a seed to another end.
+const fn build() -> &'static str {
+    match (cfg!(feature = "whole"), cfg!(target_os = "wasi")) {
+        (true, false) => "",
+        (true, true) => " --wasm32",
+        (false, false) => " --lean",
+        (false, true) => " --wasm32 --lean",
+    }
+}
+
 /// What many histories did.
 #[derive(Default)]
 struct Sum {
@@ -167,11 +177,11 @@ fn many(options: &Options) -> ExitCode {
     failures.sort_by_key(|failure| failure.seed);
     if let Some(first) = failures.first().filter(|_| options.smoltcp) {
         say!("\n{}\n", cable::tell(first.seed).1);
-        say!("replay: cargo xtask sim --smoltcp --seed {}", first.seed);
+        say!("replay: cargo xtask sim{} --smoltcp --seed {}", build(), first.seed);
     } else if let Some(first) = failures.first() {
         let limit = sim::shrink(first.seed, first.wrong);
         say!("\n{}\n", sim::tell(first.seed, limit).1);
-        say!("replay: cargo xtask sim --seed {}{limit}", first.seed);
+        say!("replay: cargo xtask sim{} --seed {}{limit}", build(), first.seed);
     }
     for failure in &failures {
         say!("seed {}: {:?}: {}", failure.seed, failure.wrong, failure.what);
