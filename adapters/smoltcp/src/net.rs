@@ -21,14 +21,18 @@ pub struct Links<const N: usize> {
     common: Common,
 }
 
+/// Whether the interface's addresses or routes lead to one.
+type Leads = fn(&mut Interface, IpAddress) -> bool;
+
 /// What the links share.
 #[derive(Debug)]
 struct Common {
     ports: Ports,
     /// Milliseconds of silence after which an open stream is probed; 0 is never.
     keep_alive: u32,
-    /// What no route leads to is not tried.
-    routes: bool,
+    /// Whether anything leads to an address, for who asks before a stream is begun. A function and not a flag: a device
+    /// that does not ask is not linked with it.
+    leads: Option<Leads>,
     /// Why the last stream that could not be opened was not, until it is asked for.
     error: Option<Error>,
     #[cfg(feature = "dns")]
@@ -53,7 +57,7 @@ impl<const N: usize> Links<N> {
         let common = Common {
             ports: Ports::new(seed),
             keep_alive: 0,
-            routes: false,
+            leads: None,
             error: None,
             #[cfg(feature = "dns")]
             names: None,
@@ -84,7 +88,7 @@ impl<const N: usize> Links<N> {
     /// producer's patience only. Default off: where the medium is IP, no route is needed.
     #[must_use]
     pub const fn with_routes(mut self) -> Self {
-        self.common.routes = true;
+        self.common.leads = Some(leads);
         self
     }
 
@@ -205,6 +209,14 @@ fn ipv4(host: &str) -> Option<[u8; 4]> {
     Some(parts)
 }
 
+fn leads(interface: &mut Interface, address: IpAddress) -> bool {
+    let mut found = interface.ip_addrs().iter().any(|own| own.contains_addr(&address));
+    interface.routes_mut().update(|routes| {
+        found |= routes.iter().any(|route| route.cidr.contains_addr(&address));
+    });
+    found
+}
+
 /// Copies as much as fits. Not `copy_from_slice`, which leaves a panic in the program.
 fn copy(to: &mut [u8], from: &[u8]) {
     for (to, from) in to.iter_mut().zip(from) {
@@ -251,17 +263,8 @@ impl<'s> Net<'_, 's> {
         Err(Error::NotAnAddress)
     }
 
-    /// Whether the interface's addresses or routes lead to this one.
-    fn has_route(&mut self, address: IpAddress) -> bool {
-        let mut found = self.interface.ip_addrs().iter().any(|own| own.contains_addr(&address));
-        self.interface.routes_mut().update(|routes| {
-            found |= routes.iter().any(|route| route.cidr.contains_addr(&address));
-        });
-        found
-    }
-
     fn dial(&mut self, handle: SocketHandle, address: IpAddress, to_port: u16) -> Result<Phase, Error> {
-        if self.common.routes && !self.has_route(address) {
+        if self.common.leads.is_some_and(|leads| !leads(self.interface, address)) {
             return Err(Error::Unreachable);
         }
         let port = self.free_port();
