@@ -5,8 +5,7 @@
 //! buffer is handed in with each call: always the same one, with the same length.
 use super::layout::HEADER;
 use super::meta::Builder;
-use super::record::{Head, body_size, payload_size, write_headers};
-use super::varint::{Cursor, size, zigzag_size};
+use super::record::{self, Around, Deltas};
 #[cfg(target_pointer_width = "64")]
 use super::{short, varint::copy};
 use crate::feature;
@@ -14,7 +13,6 @@ use crate::record::{Header, Record};
 use crate::time::Timestamp;
 use core::cell::Cell;
 use core::fmt;
-use core::ops::Range;
 
 /// The record does not fit into what is left of the batch's buffer. Nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,20 +25,6 @@ impl fmt::Display for NoRoom {
 }
 
 impl core::error::Error for NoRoom {}
-
-/// Where the next record would lie.
-struct Place {
-    start: usize,
-    end: u32,
-    head: Head,
-    base_timestamp: i64,
-}
-
-impl Place {
-    fn range(&self) -> Range<usize> {
-        self.start..self.end as usize
-    }
-}
 
 impl Builder {
     /// No records.
@@ -123,13 +107,14 @@ impl Builder {
         record: &Record<'_>,
         timestamp: Timestamp,
     ) -> Result<u32, NoRoom> {
-        let len = record.value.map(<[u8]>::len);
-        let place = self.place(payload_size(record.its_key(), len, record.its_headers()), timestamp)?;
-        let mut out = Cursor::new(buf.get_mut(place.range()).ok_or(NoRoom)?);
-        place.head.write(&mut out, record.its_key(), len);
-        out.bytes(record.value.unwrap_or_default());
-        write_headers(&mut out, record.its_headers());
-        Ok(self.commit(place.end, place.base_timestamp, timestamp))
+        let (start, at) = self.next(timestamp);
+        let room = buf.get_mut(start..).ok_or(NoRoom)?;
+        let len = room.len();
+        let size = record::write(room, record, at);
+        if size > len {
+            return Err(NoRoom);
+        }
+        self.commit(size, timestamp)
     }
 
     /// Appends a record whose value `write` puts straight into the batch; answers its index. `write` is given
@@ -148,12 +133,14 @@ impl Builder {
         max_len: usize,
         write: impl FnOnce(&mut [u8]) -> usize,
     ) -> Result<u32, NoRoom> {
-        let place = self.place(payload_size(key, Some(max_len), headers), timestamp)?;
-        let room = buf.get_mut(place.range()).ok_or(NoRoom)?;
-        let reserved = place.head.size(key, max_len);
+        let (start, at) = self.next(timestamp);
+        let around = Around { at, key, headers };
+        let (reserved, size) = around.write(&mut [], max_len);
+        let end = end(start, size).ok_or(NoRoom)?;
+        let room = buf.get_mut(start..end as usize).ok_or(NoRoom)?;
         let value = room.get_mut(reserved..).and_then(|rest| rest.get_mut(..max_len)).ok_or(NoRoom)?;
         let len = write(value).min(max_len);
-        self.close_gap(room, key, headers, timestamp, reserved, len)
+        self.close_gap(room, &around, timestamp, reserved, len)
     }
 
     /// Completes a record around a value of `len` bytes that lies at `reserved` in `room`. The lengths before
@@ -161,53 +148,45 @@ impl Builder {
     fn close_gap(
         &mut self,
         room: &mut [u8],
-        key: Option<&[u8]>,
-        headers: &[Header<'_>],
+        around: &Around<'_>,
         timestamp: Timestamp,
         reserved: usize,
         len: usize,
     ) -> Result<u32, NoRoom> {
-        let place = self.place(payload_size(key, Some(len), headers), timestamp)?;
-        let head = place.head.size(key, len);
-        slide(room, reserved, head, len);
-        let (front, rest) = room.split_at_mut_checked(head).ok_or(NoRoom)?;
-        place.head.write(&mut Cursor::new(front), key, Some(len));
-        write_headers(&mut Cursor::new(rest.get_mut(len..).ok_or(NoRoom)?), headers);
-        Ok(self.commit(place.end, place.base_timestamp, timestamp))
+        let (value, _) = around.write(&mut [], len);
+        slide(room, reserved, value, len);
+        let (_, size) = around.write(room, len);
+        self.commit(size, timestamp)
     }
 
     /// Whether [`append`](Self::append) would find room in a buffer of `buf_len` bytes.
     pub fn fits(&self, buf_len: usize, record: &Record<'_>, timestamp: Timestamp) -> bool {
-        let payload = payload_size(record.its_key(), record.value.map(<[u8]>::len), record.its_headers());
-        self.place(payload, timestamp).is_ok_and(|place| place.end as usize <= buf_len)
+        let (start, at) = self.next(timestamp);
+        end(start, record::write(&mut [], record, at)).is_some_and(|end| end as usize <= buf_len)
     }
 
-    /// Where the next record begins, and the base timestamp of a batch with it.
-    fn start(&self, timestamp: Timestamp) -> (usize, i64) {
-        match self.count {
+    /// Where the next record begins, and what it says because of that.
+    fn next(&self, timestamp: Timestamp) -> (usize, Deltas) {
+        let (start, base) = match self.count {
             0 => (HEADER, timestamp.0),
             _ => (self.len as usize, self.base_timestamp),
-        }
+        };
+        (start, Deltas { offset: self.count.cast_signed(), timestamp: delta(timestamp, base) })
     }
 
-    fn place(&self, payload: usize, timestamp: Timestamp) -> Result<Place, NoRoom> {
-        let (start, base_timestamp) = self.start(timestamp);
-        let timestamp_delta = delta(timestamp, base_timestamp);
-        let offset_delta = self.count.cast_signed();
-        let body = body_size(payload, offset_delta, timestamp_delta);
-        let end = end(start, size(zigzag_size(body)).saturating_add(body)).ok_or(NoRoom)?;
-        Ok(Place { start, end, head: Head { body, offset_delta, timestamp_delta }, base_timestamp })
-    }
-
-    fn commit(&mut self, end: u32, base_timestamp: i64, timestamp: Timestamp) -> u32 {
+    /// Makes a record of `size` bytes that was written behind the others one of the batch.
+    fn commit(&mut self, size: usize, timestamp: Timestamp) -> Result<u32, NoRoom> {
         let index = self.count;
-        if feature::TIMESTAMPS {
-            self.max_timestamp = timestamp.0.max(if index == 0 { -1 } else { self.max_timestamp });
-            self.base_timestamp = base_timestamp;
-        }
-        self.len = end;
+        let start = if index == 0 { HEADER } else { self.len as usize };
+        self.len = end(start, size).ok_or(NoRoom)?;
         self.count = index.wrapping_add(1);
-        index
+        if feature::TIMESTAMPS {
+            if index == 0 {
+                (self.base_timestamp, self.max_timestamp) = (timestamp.0, -1);
+            }
+            self.max_timestamp = timestamp.0.max(self.max_timestamp);
+        }
+        Ok(index)
     }
 }
 
@@ -253,7 +232,7 @@ mod tests {
         let index = short.append(&mut one, record, at);
         assert_eq!(index, general.append_any(&mut two, record, at));
         assert_eq!((index, short), (Ok(start.count), general), "{what:?}");
-        let (from, end) = (start.start(at).0, short.len as usize);
+        let (from, end) = (start.next(at).0, short.len as usize);
         assert_eq!(one[from..end], two[from..end], "{what:?}");
         assert!(one[..from].iter().all(|byte| *byte == 0xaa), "a byte before the record changed, {what:?}");
 

@@ -1,4 +1,4 @@
-//! One record: its size, known before a byte is written, and then its bytes in place.
+//! One record: its bytes in place, and, counted by the same code before a byte is written, its size.
 //!
 //! ```text
 //! length varint | attributes 0 | timestamp delta varlong | offset delta varint
@@ -7,87 +7,107 @@
 //! ```
 //! `length` counts what follows it. Everything is zigzag. Null and empty differ by that -1 alone.
 use super::layout::{HEADER, MAX_RECORD_OVERHEAD};
-use super::varint::{Cursor, size, size_long, zigzag, zigzag_long, zigzag_size};
+use super::varint::{Cursor, zigzag, zigzag_long, zigzag_size};
 use crate::feature;
 use crate::record::{Header, Record};
+
+/// What of a record depends on the batch it is in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deltas {
+    /// Its index in the batch.
+    pub(super) offset: i32,
+    /// Milliseconds after the first record.
+    pub(super) timestamp: i64,
+}
+
+impl Deltas {
+    /// Writes what comes between a record's length and its key.
+    pub(super) fn write(self, out: &mut Cursor<'_>) {
+        out.array([0]); // attributes
+        if feature::TIMESTAMPS {
+            out.varlong(zigzag_long(self.timestamp));
+        } else {
+            out.array([0]);
+        }
+        out.varint(zigzag(self.offset));
+    }
+}
 
 /// Bytes of `record` in a batch, its own length field included. `offset_delta` is its index in the batch,
 /// `timestamp_delta` the difference to the first record's timestamp in milliseconds.
 ///
 /// Saturates; no batch has room for more than 2^31 - 1.
 pub fn record_size(record: &Record<'_>, offset_delta: i32, timestamp_delta: i64) -> usize {
-    let payload = payload_size(record.its_key(), record.value.map(<[u8]>::len), record.its_headers());
-    let body = body_size(payload, offset_delta, timestamp_delta);
-    size(zigzag_size(body)).saturating_add(body)
+    write(&mut [], record, Deltas { offset: offset_delta, timestamp: timestamp_delta })
 }
 
 /// The most bytes that a batch with `record` alone can take, as Kafka's producer estimates it. It is what is
 /// compared with `max.request.size`. Saturates.
 pub fn upper_bound(record: &Record<'_>) -> usize {
-    let payload = payload_size(record.its_key(), record.value.map(<[u8]>::len), record.its_headers());
-    payload.saturating_add(const { HEADER + MAX_RECORD_OVERHEAD })
+    // As Kafka counts, the overhead is in the place of all before the key: here attributes and deltas of a byte each.
+    body_size(record, Deltas { offset: 0, timestamp: 0 })
+        .saturating_add(const { HEADER + MAX_RECORD_OVERHEAD - 3 })
 }
 
-/// Key, value and headers as encoded.
-pub(super) fn payload_size(key: Option<&[u8]>, value: Option<usize>, headers: &[Header<'_>]) -> usize {
-    let fields = field_size(key.map(<[u8]>::len)).saturating_add(field_size(value));
-    if headers.is_empty() { fields.saturating_add(1) } else { fields.saturating_add(headers_size(headers)) }
-}
-
-fn headers_size(headers: &[Header<'_>]) -> usize {
-    headers.iter().fold(size(zigzag_size(headers.len())), |sum, header| {
-        sum.saturating_add(field_size(Some(header.name.len())))
-            .saturating_add(field_size(header.value.map(<[u8]>::len)))
-    })
-}
-
-fn field_size(len: Option<usize>) -> usize {
-    len.map_or(1, |len| size(zigzag_size(len)).saturating_add(len))
+/// Writes `record` to the front of `room`; answers how many bytes it takes. If that is more than there are, those in
+/// `room` are undefined.
+pub(super) fn write(room: &mut [u8], record: &Record<'_>, at: Deltas) -> usize {
+    let mut out = Cursor::new(room);
+    out.varint(zigzag_size(body_size(record, at)));
+    write_body(&mut out, record, at);
+    out.count
 }
 
 /// Everything behind the length field.
-pub(super) fn body_size(payload: usize, offset_delta: i32, timestamp_delta: i64) -> usize {
-    payload
-        .saturating_add(1)
-        .saturating_add(size(zigzag(offset_delta)))
-        .saturating_add(size_long(zigzag_long(timestamp_delta)))
+fn body_size(record: &Record<'_>, at: Deltas) -> usize {
+    let mut out = Cursor::new(&mut []);
+    write_body(&mut out, record, at);
+    out.count
 }
 
-/// Where a record goes and what its first fields say.
+fn write_body(out: &mut Cursor<'_>, record: &Record<'_>, at: Deltas) {
+    write_front(out, at, record.its_key(), record.value.map(<[u8]>::len));
+    out.bytes(record.value.unwrap_or_default());
+    write_headers(out, record.its_headers());
+}
+
+/// A record whose value somebody else puts into its place.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Head {
-    /// Everything behind the length field, bytes.
-    pub(super) body: usize,
-    pub(super) offset_delta: i32,
-    pub(super) timestamp_delta: i64,
+pub(super) struct Around<'a> {
+    pub(super) at: Deltas,
+    pub(super) key: Option<&'a [u8]>,
+    pub(super) headers: &'a [Header<'a>],
 }
 
-impl Head {
-    /// Bytes before the value's own: all the fields up to the value's length.
-    pub(super) fn size(&self, key: Option<&[u8]>, value: usize) -> usize {
-        size(zigzag_size(self.body))
-            .saturating_add(body_size(0, self.offset_delta, self.timestamp_delta))
-            .saturating_add(field_size(key.map(<[u8]>::len)))
-            .saturating_add(size(zigzag_size(value)))
+impl Around<'_> {
+    /// Writes what is around a value of `len` bytes to the front of `room`; answers where the value's place is, and how
+    /// many bytes the record takes. If that is more than there are, those in `room` are undefined.
+    pub(super) fn write(&self, room: &mut [u8], len: usize) -> (usize, usize) {
+        let mut counted = Cursor::new(&mut []);
+        self.write_body(&mut counted, len);
+        let mut out = Cursor::new(room);
+        out.varint(zigzag_size(counted.count));
+        (self.write_body(&mut out, len), out.count)
     }
 
-    /// Writes what comes before the value's bytes.
-    pub(super) fn write(&self, out: &mut Cursor<'_>, key: Option<&[u8]>, value: Option<usize>) {
-        out.varint(zigzag_size(self.body));
-        out.array([0]);
-        if feature::TIMESTAMPS {
-            out.varlong(zigzag_long(self.timestamp_delta));
-        } else {
-            out.array([0]);
-        }
-        out.varint(zigzag(self.offset_delta));
-        write_field(out, key);
-        write_len(out, value);
+    fn write_body(&self, out: &mut Cursor<'_>, len: usize) -> usize {
+        write_front(out, self.at, self.key, Some(len));
+        let value = out.count;
+        out.skip(len);
+        write_headers(out, self.headers);
+        value
     }
+}
+
+/// What comes between the length field and the value's bytes.
+fn write_front(out: &mut Cursor<'_>, at: Deltas, key: Option<&[u8]>, value: Option<usize>) {
+    at.write(out);
+    write_field(out, key);
+    write_len(out, value);
 }
 
 /// Writes what comes behind the value's bytes.
-pub(super) fn write_headers(out: &mut Cursor<'_>, headers: &[Header<'_>]) {
+fn write_headers(out: &mut Cursor<'_>, headers: &[Header<'_>]) {
     out.varint(zigzag_size(headers.len()));
     for header in headers {
         write_field(out, Some(header.name.as_bytes()));
@@ -101,9 +121,7 @@ fn write_len(out: &mut Cursor<'_>, len: Option<usize>) {
 
 fn write_field(out: &mut Cursor<'_>, bytes: Option<&[u8]>) {
     write_len(out, bytes.map(<[u8]>::len));
-    if let Some(bytes) = bytes {
-        out.bytes(bytes);
-    }
+    out.bytes(bytes.unwrap_or_default());
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@
 use super::builder::slide;
 use super::layout::HEADER;
 use super::meta::Builder;
-use super::varint::{Cursor, size, size_long, zigzag, zigzag_long, zigzag_size};
+use super::record::Deltas;
+use super::varint::{Cursor, zigzag_size};
 
 /// The fields of a record that depend on its batch.
 struct Head {
@@ -75,20 +76,16 @@ pub fn advance(buf: &mut [u8], whole: &mut Builder, len: u32, count: u32) {
     let mut from = len;
     while from < whole.len {
         let Some(record) = head(buf, from) else { break };
-        let offset_delta = zigzag(rest.count.cast_signed());
-        let timestamp_delta = zigzag_long(record.timestamp_delta);
+        let deltas = Deltas { offset: rest.count.cast_signed(), timestamp: record.timestamp_delta };
         let payload = record.size.saturating_sub(record.payload);
-        let fields = size(offset_delta).saturating_add(size_long(timestamp_delta)).saturating_add(1);
-        let body = zigzag_size(fields.saturating_add(payload));
-        let before = size(body).saturating_add(fields);
+        let mut counted = Cursor::new(&mut []);
+        deltas.write(&mut counted);
+        counted.skip(payload);
         // Never ahead of what is still to be read: the record was as long before, and lies further behind.
-        if let Some(to) = buf.get_mut(rest.len as usize..) {
-            let mut out = Cursor::new(to);
-            out.varint(body);
-            out.array([0]);
-            out.varlong(timestamp_delta);
-            out.varint(offset_delta);
-        }
+        let mut out = Cursor::new(buf.get_mut(rest.len as usize..).unwrap_or_default());
+        out.varint(zigzag_size(counted.count));
+        deltas.write(&mut out);
+        let before = out.count;
         slide(
             buf,
             (from as usize).saturating_add(record.payload),

@@ -1,7 +1,7 @@
-//! Zigzag varints as records have them: how long they will be, and the bytes. 32 bits take 1 to 5 bytes,
-//! 64 bits 1 to 10; the low seven bits go first and every byte but the last has its top bit set.
+//! Zigzag varints as records have them. 32 bits take 1 to 5 bytes, 64 bits 1 to 10; the low seven bits go first
+//! and every byte but the last has its top bit set.
 //!
-//! Writing never panics: what does not fit is not written. Whoever calls has counted first.
+//! Writing never panics: what does not fit is not written, but counted.
 use crate::feature;
 use core::mem::take;
 
@@ -21,39 +21,21 @@ pub(super) fn zigzag_size(size: usize) -> u32 {
     u32::try_from(size).unwrap_or(u32::MAX) << 1
 }
 
-/// Bytes that `value` takes.
-pub(super) const fn size(value: u32) -> usize {
-    match value {
-        0..=0x7f => 1,
-        0x80..=0x3fff => 2,
-        0x4000..=0x1f_ffff => 3,
-        0x20_0000..=0xfff_ffff => 4,
-        _ => 5,
-    }
-}
-
-/// Bytes that `value` takes.
-pub(super) const fn size_long(value: u64) -> usize {
-    let mut rest = value >> 7;
-    let mut size: usize = 1;
-    while rest != 0 {
-        rest >>= 7;
-        size = size.wrapping_add(1); // at most 10
-    }
-    size
-}
-
-/// Writes from the front of what is left of a slice.
+/// Writes from the front of what is left of a slice, and counts; over an empty one it only counts. So how long something
+/// will be is answered by the code that writes it.
 pub(super) struct Cursor<'a> {
     rest: &'a mut [u8],
+    /// Bytes that were to be written so far, whether there was room for them or not. Saturates.
+    pub(super) count: usize,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) const fn new(rest: &'a mut [u8]) -> Self {
-        Self { rest }
+        Self { rest, count: 0 }
     }
 
     pub(super) fn array<const N: usize>(&mut self, bytes: [u8; N]) {
+        self.count = self.count.saturating_add(N);
         if let Some((front, rest)) = take(&mut self.rest).split_first_chunk_mut() {
             *front = bytes;
             self.rest = rest;
@@ -61,10 +43,17 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        self.count = self.count.saturating_add(bytes.len());
         if let Some((front, rest)) = take(&mut self.rest).split_at_mut_checked(bytes.len()) {
             copy(front, bytes);
             self.rest = rest;
         }
+    }
+
+    /// Passes over `len` bytes, which are there already.
+    pub(super) fn skip(&mut self, len: usize) {
+        self.count = self.count.saturating_add(len);
+        self.rest = take(&mut self.rest).get_mut(len..).unwrap_or_default();
     }
 
     pub(super) fn varint(&mut self, value: u32) {
@@ -113,21 +102,23 @@ mod tests {
         let mut buf = [0xee; 16];
         let mut out = Cursor::new(&mut buf);
         out.varlong(value);
-        let left = out.rest.len();
-        buf[..16 - left].to_vec()
+        let (count, left) = (out.count, out.rest.len());
+        assert_eq!(count, 16 - left);
+        buf[..count].to_vec()
     }
 
     #[test]
-    fn a_number_takes_as_many_bytes_as_counted() {
-        for bit in 0..64 {
+    fn a_number_takes_as_many_bytes_as_it_has_groups_of_seven_bits_and_they_count_where_there_is_no_room() {
+        for bit in 0..64_u32 {
             for value in [1_u64 << bit, (1 << bit) - 1, (1 << bit) | 1] {
-                assert_eq!(written(value).len(), size_long(value), "{value}");
-                if let Ok(short) = u32::try_from(value) {
-                    assert_eq!(size(short), size_long(value), "{value}");
-                }
+                let groups = (64 - value.leading_zeros()).div_ceil(7).max(1) as usize;
+                assert_eq!(written(value).len(), groups, "{value}");
+                let mut nowhere = Cursor::new(&mut []);
+                nowhere.varlong(value);
+                assert_eq!(nowhere.count, groups);
             }
         }
-        assert_eq!(size_long(u64::MAX), 10);
+        assert_eq!(written(u64::MAX).len(), 10);
         assert_eq!(written(300), [0xac, 0x02]);
     }
 
@@ -144,7 +135,8 @@ mod tests {
         let mut out = Cursor::new(&mut buf);
         out.array([1, 2]);
         out.bytes(b"34");
-        assert_eq!(out.rest.len(), 0);
+        out.skip(1);
+        assert_eq!((out.rest.len(), out.count), (0, 5));
         assert_eq!(buf, [1, 2, 0xee]);
     }
 }

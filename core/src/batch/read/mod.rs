@@ -10,7 +10,7 @@ use super::layout::{
 };
 use super::meta::Crc32c;
 use super::sequence;
-use super::varint::{Cursor, size, size_long, zigzag, zigzag_long};
+use super::varint::{Cursor, zigzag, zigzag_long};
 use core::fmt;
 
 mod records;
@@ -20,15 +20,19 @@ pub use records::{Headers, RecordView, Records, varint, varlong};
 /// Kafka 4.3).
 pub fn write_varint<T>(value: i32, take: impl FnOnce(&[u8]) -> T) -> T {
     let mut bytes = [0; 5];
-    Cursor::new(&mut bytes).varint(zigzag(value));
-    take(bytes.get(..size(zigzag(value))).unwrap_or(&bytes))
+    let mut out = Cursor::new(&mut bytes);
+    out.varint(zigzag(value));
+    let len = out.count;
+    take(bytes.get(..len).unwrap_or(&bytes))
 }
 
 /// The same of 64 bits: 1 to 10 bytes (`ByteUtils.writeVarlong`).
 pub fn write_varlong<T>(value: i64, take: impl FnOnce(&[u8]) -> T) -> T {
     let mut bytes = [0; 10];
-    Cursor::new(&mut bytes).varlong(zigzag_long(value));
-    take(bytes.get(..size_long(zigzag_long(value))).unwrap_or(&bytes))
+    let mut out = Cursor::new(&mut bytes);
+    out.varlong(zigzag_long(value));
+    let len = out.count;
+    take(bytes.get(..len).unwrap_or(&bytes))
 }
 
 /// Why bytes are not a batch, or not a record of one.
