@@ -7,7 +7,7 @@ use super::{
 };
 use crate::batch::meta::flag;
 use crate::batch::{Stamp, seal, stamp_of};
-use crate::connection::gather::SLICES;
+use crate::connection::gather::SCRATCH;
 use crate::connection::{Call, Gather, Lifecycle, Outgoing, backoff};
 use crate::defect::{self, Defect};
 use crate::feature;
@@ -131,7 +131,7 @@ impl<H: Host> Sender<'_, H> {
             }
             at = partition.next_in_request;
         }
-        let mut gather = Gather::new(usize::MAX);
+        let mut gather = Gather::new(usize::MAX, &mut []);
         self.emit(&out, index, &mut gather);
         let len = u32::try_from(gather.skipped_of(usize::MAX)).unwrap_or(u32::MAX).saturating_add(4);
         if let Some(out) = self.link_mut(index).and_then(|slot| slot.link.out.as_mut()) {
@@ -241,13 +241,12 @@ impl<H: Host> Sender<'_, H> {
     /// Writes some more of a request. Answers whether the transport took anything.
     fn write(&mut self, index: u16, out: &Outgoing, net: &mut dyn Net) -> Result<bool, Loss> {
         let skip = u32::from(out.written > 0 && defect::on(Defect::ResumedOneByteLate));
-        let mut gather = Gather::new((out.written + skip) as usize);
+        let mut scratch = [0; SCRATCH];
+        let mut gather = Gather::new((out.written + skip) as usize, &mut scratch);
         let size = out.len.saturating_sub(4).to_be_bytes();
         gather.small(&size);
         self.emit(out, index, &mut gather);
-        let mut slices = [&[][..]; SLICES];
-        let slices = gather.slices(&mut slices);
-        let taken = match net.send(LinkId(index), slices) {
+        let taken = match net.send(LinkId(index), gather.slices()) {
             Poll::Pending => return Ok(false),
             Poll::Ready(Err(_)) => return Err(Loss::Stream),
             Poll::Ready(Ok(taken)) => u32::try_from(taken).unwrap_or(0),
