@@ -252,7 +252,7 @@ impl<H: Host> Sender<'_, H> {
             return None;
         }
         let servers = self.config.bootstrap();
-        let server = *servers.get(usize::from(self.bootstrap.next) % servers.len().max(1))?;
+        let server = *servers.get(usize::from(self.bootstrap.next))?;
         let index = match self.free_link(BOOTSTRAP) {
             Some(index) => index,
             // Every slot is a broker's, and none can be reached: the one that waits no longer than others makes
@@ -266,8 +266,8 @@ impl<H: Host> Sender<'_, H> {
                 index
             }
         };
-        self.bootstrap.next =
-            self.bootstrap.next.wrapping_add(1) % u16::try_from(servers.len().max(1)).unwrap_or(1);
+        let next = self.bootstrap.next.wrapping_add(1);
+        self.bootstrap.next = if usize::from(next) < servers.len() { next } else { 0 };
         let failures = self.bootstrap.failures;
         let slot = self.link_mut(index)?;
         slot.link.host.assign(server.host);
