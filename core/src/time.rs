@@ -36,15 +36,9 @@ impl Instant {
     }
 
     /// The instant that `stored` names, given that it lies within 24.8 days of `self`.
-    #[allow(clippy::cast_sign_loss)]
     pub const fn resolve(self, stored: Millis) -> Self {
-        let delta = stored.since(self.millis());
-        let base = self.0 / 1000 * 1000;
-        if delta >= 0 {
-            Self(base.saturating_add(delta as u64 * 1000))
-        } else {
-            Self(base.saturating_sub(delta.unsigned_abs() as u64 * 1000))
-        }
+        let whole = self.0 / 1000 * 1000;
+        Self(whole.saturating_add_signed(stored.since(self.millis()) as i64 * 1000))
     }
 }
 

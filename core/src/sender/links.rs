@@ -142,9 +142,12 @@ impl<H: Host> Sender<'_, H> {
             Loss::TooOld => TroubleKind::TooOld,
         };
         let Some(LinkSlot { link, .. }) = self.link(index) else { return };
-        let servers = u16::try_from(self.config.bootstrap().len()).unwrap_or(1).max(1);
         let server = match link.node {
-            BOOTSTRAP => Server::Bootstrap((self.bootstrap.next + servers - 1) % servers),
+            BOOTSTRAP => {
+                // The one before the next.
+                let last = u16::try_from(self.config.bootstrap().len()).unwrap_or(u16::MAX);
+                Server::Bootstrap(self.bootstrap.next.checked_sub(1).unwrap_or(last.saturating_sub(1)))
+            }
             LEFT => return,
             node => Server::Broker(node),
         };
