@@ -127,7 +127,7 @@ export interface Metrics {
   bytes: number;
   /** Batches that were sent again. */
   retries: number;
-  /** Records that were accepted into a batch and failed; `failed` counts those that never were with them. */
+  /** Records that had a place in a batch and failed. `failed` counts those that never had one, too. */
   errors: number;
   /** Connections to brokers that were opened: WebSockets. */
   connectionsOpened: number;
