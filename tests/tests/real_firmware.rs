@@ -3,13 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // a test
 use kurier_tests::ask_all::AskAll;
 use kurier_tests::device::{Device, HOST, M3, number};
-use kurier_tests::kafka::{Kafka, Listener, Options, read};
+use kurier_tests::kafka::{Kafka, Listener, Options, Proxy, Way, read};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(180);
+/// The broker's time in each record, since a device has none to give.
+const STAMPED: [(&str, &str); 1] = [("message.timestamp.type", "LogAppendTime")];
 
 /// Listeners that the guest can reach: a plain one, one that wants SASL, and one that wants TLS.
 fn secured(options: Options) -> Options {
@@ -121,8 +123,7 @@ fn four_devices_at_once_one_reset_and_one_cut_off_for_half_a_minute_do_not_distu
 #[test]
 fn a_broker_that_is_killed_and_started_again_loses_and_doubles_nothing() {
     let kafka = kafka();
-    // Small pieces of the log are on disk at once: what was acknowledged survives the kill.
-    kafka.create_topic("killed", 1, 1).unwrap();
+    kafka.admin().unwrap().create("killed", 1, 1, &STAMPED).unwrap();
     let mut device = device(&kafka, "killed", &["records=300", "every=100"]);
     device.wait_for("network: ", PATIENCE).unwrap();
     std::thread::sleep(Duration::from_secs(5));
@@ -137,6 +138,46 @@ fn a_broker_that_is_killed_and_started_again_loses_and_doubles_nothing() {
     // Which one it is tells whether it was doubled, or written and not told of.
     assert_eq!(samples.len() as u64, acknowledged, "{figures:?} {samples:?}");
     assert!(samples.is_sorted_by(|a, b| a < b), "in order, none twice: {samples:?}");
+}
+
+#[test]
+fn what_is_written_by_a_broker_that_dies_before_it_answers_is_there_once_if_the_topic_stamps_records() {
+    let way = Proxy::start().unwrap();
+    let guest = Listener::new("GUEST", "PLAINTEXT").advertise(HOST, Some(way.port()));
+    let kafka = Kafka::start(Options::new().listener(guest)).unwrap();
+    way.lead_to(kafka.port(1, "GUEST").unwrap());
+    let start = |topic: &str, configs: &[(&str, &str)]| {
+        kafka.admin().unwrap().create(topic, 1, 1, configs).unwrap();
+        let (at, topic) = (format!("bootstrap={HOST}:{}", way.port()), format!("topic={topic}"));
+        Device::start(M3, &[&at, &topic, "records=16", "every=1000"]).unwrap()
+    };
+    let mut devices = [("stamped", start("stamped", &STAMPED)), ("timeless", start("timeless", &[]))];
+    let until = Instant::now() + PATIENCE;
+    while devices.iter().any(|(topic, _)| samples(&kafka, topic).is_empty()) {
+        assert!(Instant::now() < until, "both have written");
+    }
+    way.hold(Way::Answers, true);
+    for (_, device) in &mut devices {
+        device.hear();
+        // What it says when nothing was acknowledged for five seconds: what it has sent meanwhile is in the log.
+        device.wait_for("\"open\":", PATIENCE).unwrap();
+    }
+    kafka.kill_node(1).unwrap();
+    way.cut_all();
+    way.hold(Way::Answers, false);
+    kafka.start_node(1).unwrap();
+    for (topic, device) in devices {
+        let (status, figures) = device.end(PATIENCE).unwrap();
+        let sent = figures.of("acknowledged");
+        assert_eq!((sent + figures.of("refused"), figures.of("failed")), (16, 0), "{status:?} {figures:?}");
+        let mut samples = samples(&kafka, topic);
+        // A broker that starts forgets who wrote a record longer ago than `producer.id.expiration.ms`, as the record's
+        // timestamp has it (`ProducerStateManager.isProducerExpired`); one without a timestamp was written before 1970.
+        assert_eq!(samples.len() as u64 == sent, topic == "stamped", "{samples:?}");
+        samples.sort_unstable();
+        samples.dedup();
+        assert_eq!(samples.len() as u64, sent, "{samples:?}");
+    }
 }
 
 #[test]
