@@ -132,6 +132,8 @@ defects! {
     LeaderlessEpochKept,
     /// What a broker has proven once it proves for ever.
     ProofNeverAges,
+    /// A batch whose records have no time proves that the broker remembers the producer.
+    TimelessProven,
     /// The newest time in a batch is told as the broker's own, when the broker had the batch already.
     EchoTold,
     /// A batch is tried more often than `retries` allows.

@@ -7,7 +7,8 @@
 //! A broker that knows nothing of a producer takes any sequence for its first. So as long as no batch is
 //! acknowledged, they go one at a time: else a second one, sent before the first was refused, could be let in ahead of it.
 //! The same holds when a topic was made anew, and after a pause: brokers forget producers that write nothing
-//! (`producer.id.expiration.ms`).
+//! (`producer.id.expiration.ms`). They reckon that by the newest record's timestamp (`ProducerStateManager.isProducerExpired`):
+//! who sends records without one, to a topic that does not stamp them, may be forgotten between two batches.
 use crate::defect::{self, Defect};
 use crate::identity::Identity;
 use crate::long::Long;
@@ -106,6 +107,11 @@ impl Sequence {
         if let Some(end) = end {
             self.end = capped(end);
         }
+    }
+
+    /// A batch was acknowledged whose records have no time: its broker may have forgotten by the next one who wrote it.
+    pub fn disprove(&mut self) {
+        self.proven = false;
     }
 
     /// The partition was made anew: its broker may know nothing of what was acknowledged. If

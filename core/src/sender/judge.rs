@@ -67,11 +67,15 @@ impl<H: Host> Sender<'_, H> {
                     || meta.attempts > 1
                         && place.1 == meta.sent(bytes).max_timestamp
                         && !defect::on(Defect::EchoTold);
+                let timed = place.1 >= 0 || feature::TIMESTAMPS && meta.sent(bytes).max_timestamp >= 0;
                 let place = if known { (place.0, if echo { -1 } else { place.1 }) } else { (-1, -1) };
                 // An offset tells of what is in a window of one nothing that its answer does not.
                 let ordered = feature::PIPELINING && in_turn && known;
                 let anew = ordered && proven && partition.sequence.is_in_another_log(place.0, between);
                 partition.sequence.prove(ordered.then(|| place.0.saturating_add(i64::from(count))), now);
+                if feature::PIPELINING && !timed && !defect::on(Defect::TimelessProven) {
+                    partition.sequence.disprove();
+                }
                 if !over && whole {
                     meta.flags |= flag::ACKED;
                     delivery::put_place(bytes, place.0, place.1);

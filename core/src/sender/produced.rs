@@ -81,7 +81,9 @@ impl<H: Host> Sender<'_, H> {
                 r::INDEX => p.partition = int32(value),
                 r::ERROR_CODE => p.error = error_code(value),
                 r::BASE_OFFSET => p.base_offset = Long::new(value),
-                r::LOG_APPEND_TIME_MS if feature::TIMESTAMPS => p.append_time = Long::new(value),
+                r::LOG_APPEND_TIME_MS if feature::TIMESTAMPS || feature::PIPELINING => {
+                    p.append_time = Long::new(value)
+                }
                 r::LOG_START_OFFSET => p.has_start = value >= 0,
                 r::BATCH_INDEX => self.note(index, p, &|bytes| {
                     if let Ok(place) = u32::try_from(value)

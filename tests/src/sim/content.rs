@@ -14,6 +14,11 @@ pub(super) struct Content {
     timestamp: Option<i64>,
 }
 
+/// How many of a thousand records of a history have a time: mostly all.
+fn timed(seed: u64) -> u64 {
+    Dice::new(seed, 24).pick(&[1000, 1000, 1000, 500, 0])
+}
+
 impl Content {
     pub(super) fn new(seed: u64, id: u64, longest: u64) -> Self {
         let d = &mut Dice::new(seed ^ (id << 32), 7);
@@ -37,7 +42,7 @@ impl Content {
         } else {
             Vec::new()
         };
-        let timestamp = d.chance(500).then(|| super::net::unix(0) + d.below(1_000_000) as i64);
+        let timestamp = d.chance(timed(seed)).then(|| super::net::unix(0) + d.below(1_000_000) as i64);
         if !cfg!(feature = "whole") {
             // Records have values and nothing else.
             let value = Some(value.unwrap_or_else(|| id.to_be_bytes().to_vec()));

@@ -25,7 +25,8 @@ impl World {
         let linger = if steady { u64::from(scenario.linger) } else { 0 };
         const MOVES: u32 = fault::MOVE | fault::RESTART | fault::LAG | fault::RECREATE | fault::STALE;
         let leaders_move = scenario.faults & MOVES != 0;
-        let rules = Rules { retries: scenario.retries, linger, slots, leaders_move };
+        let append_time = scenario.append_time;
+        let rules = Rules { retries: scenario.retries, linger, slots, leaders_move, append_time };
         judged.then(|| Wire::new(scenario.in_flight as usize, rules))
     }
 

@@ -17,6 +17,8 @@ pub(super) struct Rules {
     pub(super) slots: usize,
     /// Leaders move: else nobody need know them.
     pub(super) leaders_move: bool,
+    /// Brokers stamp records.
+    pub(super) append_time: bool,
 }
 
 /// Who leads a partition, as it was told.

@@ -74,6 +74,8 @@ pub(super) struct Sent {
     pub(super) count: i64,
     /// Bytes.
     pub(super) len: usize,
+    /// The newest of them has a timestamp.
+    pub(super) timed: bool,
 }
 
 /// A request as far as it matters here.
@@ -121,7 +123,8 @@ fn topic<'b>(r: &mut Reader<'b>, version: i64) -> Option<&'b [u8]> {
 
 /// Reads a batch.
 pub(super) fn batch(bytes: &[u8], place: Place) -> Option<Sent> {
-    let r = &mut Reader(bytes.get(43..)?);
+    let r = &mut Reader(bytes.get(35..)?);
+    let timed = r.number(8)? >= 0;
     let stamp = (r.number(8)?, r.number(2)?, r.number(4)?);
     let count = r.number(4)?;
     let (mut first, mut last) = (None, 0);
@@ -139,7 +142,7 @@ pub(super) fn batch(bytes: &[u8], place: Place) -> Option<Sent> {
         last = u64::from_be_bytes(*value.unwrap_or(key).first_chunk()?);
         first.get_or_insert(last);
     }
-    Some(Sent { place, stamp, first: first?, last, count, len: bytes.len() })
+    Some(Sent { place, stamp, first: first?, last, count, len: bytes.len(), timed })
 }
 
 /// What a broker says about a partition's batch: its error code, and who leads instead, since which epoch.

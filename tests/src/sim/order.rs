@@ -5,8 +5,8 @@
 //! closed, and nothing behind it is in flight any more; and once it waits to be written again, nothing behind it is
 //! written before. Except for questions: once a broker has said of a batch that its sequence does not follow on, those
 //! behind it in the same epoch may be written again with the stamps they had, the newest first, to learn what the broker
-//! has. All that is in flight is on one link; and it is one batch only, until one was acknowledged in its epoch. A
-//! sequence is not given to other records in the same epoch.
+//! has. All that is in flight is on one link; and it is one batch only, unless the one acknowledged last in its epoch has
+//! a time. A sequence is not given to other records in the same epoch.
 use super::door::Door;
 use super::frames::{Place, Sent};
 use std::collections::BTreeMap;
@@ -32,6 +32,8 @@ enum State {
 struct Batch {
     first: u64,
     last: u64,
+    /// The first record of the batch that this is a part of, or of itself.
+    whole: u64,
     state: State,
     /// The moment at which it was written last.
     written: u64,
@@ -48,22 +50,30 @@ struct Batch {
 /// All batches of one producer. Moments are counted by its user.
 #[derive(Debug, Default)]
 pub(super) struct Order {
+    /// Brokers stamp records.
+    append_time: bool,
     /// By topic, from 0, and partition.
     batches: BTreeMap<(u8, i32), Vec<Batch>>,
     /// The topic of each record.
     pub(super) topics: Vec<u8>,
     /// The first record to which a partition's producer id, epoch and sequence were given.
     stamps: BTreeMap<(Place, (i64, i64, i64)), u64>,
-    /// Partitions with the producer id and epoch under which a batch of theirs was acknowledged, and when last, in ms.
-    proven: BTreeMap<Epoch, u64>,
+    /// Partitions with the producer id and epoch under which a batch of theirs was acknowledged that has a time, and when last,
+    /// in ms; and since which moment the last one has none.
+    proven: BTreeMap<Epoch, (u64, u64)>,
 }
 
 impl Order {
+    /// That of a producer of which nothing was seen yet; whether brokers stamp records.
+    pub(super) fn new(append_time: bool) -> Self {
+        Self { append_time, ..Self::default() }
+    }
+
     /// That of a producer that goes on with the records of this one, and perhaps with its identity: then what was stamped
     /// stays so.
     pub(super) fn after(self, notes: bool) -> Self {
         let stamps = if notes { self.stamps } else { BTreeMap::new() };
-        Self { topics: self.topics, stamps, ..Self::default() }
+        Self { append_time: self.append_time, topics: self.topics, stamps, ..Self::default() }
     }
 
     /// How many records there are.
@@ -110,7 +120,8 @@ impl Order {
         let key = self.key(sent);
         // How long a broker remembers is not for ever.
         let proof = self.proven.get(&(key, (sent.stamp.0, sent.stamp.1)));
-        let proven = sent.stamp.0 < 0 || proof.is_some_and(|at| now <= at + PROOF);
+        let proven =
+            sent.stamp.0 < 0 || proof.is_some_and(|(at, until)| now <= at + PROOF && tried <= *until);
         let batches = self.batches.entry(key).or_default();
         if !proven && batches.iter().any(|other| matches!(other.state, State::Flying(_))) {
             return what("is not the only one in flight, though none was acknowledged in its epoch");
@@ -125,6 +136,7 @@ impl Order {
                 ));
             }
         }
+        join(batches, first, last);
         let Some(at) = batches.iter().position(|batch| batch.first <= first && last <= batch.last) else {
             if let Some(later) = batches.iter().find(|batch| batch.last > first) {
                 return what(&format!("is written for the first time after that of record {}", later.first));
@@ -132,6 +144,7 @@ impl Order {
             batches.push(Batch {
                 first,
                 last,
+                whole: first,
                 state: State::Flying(link),
                 written: tried,
                 place: sent.place.clone(),
@@ -184,8 +197,12 @@ impl Order {
     pub(super) fn answered(&mut self, sent: &Sent, link: usize, error: i64, moment: u64, now: u64) {
         // Acknowledged, or known to be there.
         let over = matches!(error, 0 | 46);
-        if over {
-            self.proven.insert((self.key(sent), (sent.stamp.0, sent.stamp.1)), now);
+        let epoch = (self.key(sent), (sent.stamp.0, sent.stamp.1));
+        if over && (sent.timed || (error == 0 && self.append_time)) {
+            self.proven.insert(epoch, (now, u64::MAX));
+        } else if over && let Some((_, until)) = self.proven.get_mut(&epoch) {
+            // Brokers reckon by the records' time for how long they remember who wrote them.
+            *until = moment.min(*until);
         }
         let state = if over { State::Over(moment) } else { State::Waiting(moment) };
         let batches = self.batches.get_mut(&self.key(sent)).into_iter().flatten();
@@ -217,20 +234,35 @@ impl Order {
     }
 }
 
+/// What is left of a batch may go in larger pieces than the first ones were: its parts from `first` to `last` are one again.
+fn join(batches: &mut Vec<Batch>, first: u64, last: u64) {
+    let Some(at) = batches.iter().position(|batch| (batch.first..=batch.last).contains(&first)) else {
+        return;
+    };
+    while let [one, next, ..] = &batches[at..]
+        && one.last < last
+        && one.whole == next.whole
+        && [one, next].iter().all(|part| matches!(part.state, State::Waiting(_)))
+    {
+        batches[at].last = next.last;
+        batches.remove(at + 1);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn sent(first: u64, last: u64, sequence: i64) -> Sent {
         let count = (last - first + 1).cast_signed();
-        Sent { place: (vec![b'a'], 0), stamp: (7, 0, sequence), first, last, count, len: 100 }
+        Sent { place: (vec![b'a'], 0), stamp: (7, 0, sequence), first, last, count, len: 100, timed: true }
     }
 
     /// One was denied; the one behind it is asked about, is too large, and is asked about in pieces.
     fn asked_in_pieces(third: &Sent, again: &Sent) -> Result<(), String> {
         let mut order = Order { topics: vec![0; 8], ..Order::default() };
         let door = Door::default();
-        order.proven.insert(((0, 0), (7, 0)), 0);
+        order.proven.insert(((0, 0), (7, 0)), (0, u64::MAX));
         order.writes(&door, 0, 1, &sent(1, 1, i64::from(i32::MAX) - 1), 0)?;
         order.writes(&door, 0, 2, &sent(2, 4, i64::from(i32::MAX)), 0)?;
         order.closed(0, 3);
@@ -243,6 +275,25 @@ mod tests {
             order.answered(piece, 0, 10, moment + 1, 0);
         }
         order.writes(&door, 0, 12, again, 0)
+    }
+
+    #[test]
+    fn what_is_left_of_a_batch_may_go_in_larger_pieces() {
+        let mut order = Order { topics: vec![0; 9], ..Order::default() };
+        let door = Door::default();
+        let mut go = |piece: Sent, error: i64, moment: u64| {
+            let written = order.writes(&door, 0, moment, &piece, 0);
+            order.answered(&piece, 0, error, moment + 1, 0);
+            written
+        };
+        let pieces = [(sent(1, 6, 0), 10), (sent(1, 3, 0), 10), (sent(1, 1, 0), 0), (sent(2, 2, 1), 0)];
+        for (moment, (piece, error)) in (1..).step_by(2).zip(pieces) {
+            assert_eq!(go(piece, error, moment), Ok(()));
+        }
+        assert_eq!(go(sent(3, 5, 2), 0, 20), Ok(()));
+        assert_eq!(go(sent(7, 7, 6), 0, 22), Ok(()));
+        assert_eq!(go(sent(8, 8, 7), 10, 24), Ok(()));
+        assert!(go(sent(6, 8, 5), 0, 26).is_err(), "another batch is no part of it");
     }
 
     #[test]

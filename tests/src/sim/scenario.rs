@@ -39,6 +39,8 @@ pub(super) struct Scenario {
     pub(super) release: Release,
     /// Brokers stamp records when they take them.
     pub(super) append_time: bool,
+    /// Brokers forget at once who wrote records without a time.
+    pub(super) forgetful: bool,
     pub(super) faults: u32,
     /// Records to get accepted; in histories of the first manner, to try.
     pub(super) records: u64,
@@ -193,6 +195,7 @@ impl Scenario {
             auto_create,
             creates: auto_create,
             append_time: Dice::new(seed, 9).chance(150),
+            forgetful: false,
             release: if d.chance(600) { Release::V4_3 } else { d.pick(&old) },
             faults,
             records: d.pick(&[3, 10, 30, 60, 120]).min(limit.records),

@@ -30,6 +30,7 @@ impl Scenario {
             4 if faults & fault::SETTINGS != 0 => self.answerless(d, faults),
             5 if faults & fault::SETTINGS != 0 => self.hush(d, faults),
             6 if faults & fault::SETTINGS != 0 => self.renew(d, faults),
+            7 | 8 if faults & fault::SETTINGS != 0 && self.idempotent => self.forget(d, faults),
             _ => {}
         }
         self.records = self.records.min(limit.records);
@@ -181,6 +182,26 @@ impl Scenario {
         self.faults = (fault::MOVE | fault::RECREATE) & faults;
         self.trouble = d.pick(&[500, 2000]);
         self.pace = d.pick(&[500, 2000]);
+    }
+
+    /// Brokers know nothing of who wrote the last record, if that has no time: what they are asked again they write again.
+    fn forget(&mut self, d: &mut Dice, faults: u32) {
+        self.forgetful = true;
+        // The times that records have are not a day old.
+        self.start = d.pick(&[0, 77_777_777]);
+        self.small(d);
+        self.in_flight = 5;
+        self.config = self.config.max_in_flight(5).batch_size(d.pick(&[0, 200])).linger_ms(0);
+        self.linger = 0;
+        self.faults = d.pick(&[
+            fault::ERROR,
+            fault::CUT | fault::ERROR,
+            fault::RESTART | fault::ERROR,
+            fault::SWALLOW,
+            fault::MOVE | fault::ERROR,
+        ]) & faults;
+        self.trouble = d.pick(&[500, 2000, 20_000]);
+        self.pace = d.pick(&[20, 500, 5000]);
     }
 
     /// Short backoffs, and no timer that would mend a wake-up which was forgotten.

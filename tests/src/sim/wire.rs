@@ -41,7 +41,8 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(in_flight: usize, rules: Rules) -> Self {
-        Self { in_flight, door: Door::new(rules), ..Self::default() }
+        let order = Order::new(rules.append_time);
+        Self { in_flight, order, door: Door::new(rules), ..Self::default() }
     }
 
     /// A record for this topic has the next number.

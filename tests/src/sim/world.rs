@@ -111,7 +111,9 @@ impl World {
         let size = &SIZES[scenario.size];
         let home = (size.make)(scenario.config).map_err(|error| (Wrong::Broken, error.to_string()))?;
         let durable = !matches!(scenario.acks, Acks::Zero);
-        let ordered = durable && scenario.in_flight == 1;
+        // Nobody can help it that a broker that has forgotten who wrote writes again.
+        let idempotent = scenario.idempotent && !scenario.forgetful;
+        let ordered = durable && (scenario.in_flight == 1 || scenario.forgetful);
         let mut world = Self {
             dice: Dice::new(seed, 2),
             home,
@@ -122,14 +124,7 @@ impl World {
                 Dice::new(seed, 4),
                 timeline.clone(),
             ),
-            oracle: Oracle::new(
-                seed,
-                scenario.longest,
-                scenario.idempotent,
-                ordered,
-                durable,
-                scenario.append_time,
-            ),
+            oracle: Oracle::new(seed, scenario.longest, idempotent, ordered, durable, scenario.append_time),
             user: User::default(),
             timeline,
             now: scenario.start,
@@ -333,7 +328,9 @@ fn cluster(scenario: &Scenario) -> Cluster {
     if scenario.has(fault::LAG) {
         settings.replication_lag_ms = [1, 5, 30][(scenario.seed % 3) as usize];
     }
-    if scenario.has(fault::EXPIRE) {
+    if scenario.forgetful {
+        settings.producer_id_expiration_check_interval_ms = 1;
+    } else if scenario.has(fault::EXPIRE) {
         settings.producer_id_expiration_ms = scenario.expiration();
         settings.producer_id_expiration_check_interval_ms = 50;
     } else {

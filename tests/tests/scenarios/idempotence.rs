@@ -320,10 +320,35 @@ fn one_new_epoch_serves_all_partitions_and_batches_on_their_way_keep_the_old_one
 }
 
 #[test]
+fn records_without_a_time_go_one_batch_at_a_time_unless_the_topic_stamps_them() {
+    for (kind, most) in [(TimestampType::CreateTime, 1), (TimestampType::LogAppendTime, 5)] {
+        let mut stage = begun();
+        assert!(stage.net.cluster.configure_topic(NAME, |config| config.timestamp_type = kind));
+        stage.stamps = false;
+        stage.send(8);
+        stage.flush();
+        stage.most_in_flight = 0;
+        stage.inject(|_, _| Some(Fault::default().and_delay(10)));
+        five(&mut stage);
+        stage.flush();
+        stage.check();
+        assert_eq!((stage.counts(), stage.most_in_flight), ((12, 0, 0), most), "{kind:?}");
+        // The next that has a time proves again that it is known.
+        stage.stamps = true;
+        stage.send(8);
+        stage.flush();
+        stage.most_in_flight = 0;
+        five(&mut stage);
+        stage.flush();
+        stage.check();
+        assert_eq!(stage.most_in_flight, 5);
+    }
+}
+
+#[test]
 fn the_time_of_a_batch_that_the_broker_has_already_is_not_told_as_the_brokers_own() {
     for (kind, stamped) in [(TimestampType::CreateTime, false), (TimestampType::LogAppendTime, true)] {
         let mut stage = begun();
-        stage.stamps = true;
         assert!(stage.net.cluster.configure_topic(NAME, |config| config.timestamp_type = kind));
         stage.inject(|nth, _| (nth == 0).then(Fault::close_after));
         let again = stage.send(8);

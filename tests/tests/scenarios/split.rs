@@ -73,7 +73,6 @@ fn pieces_share_the_sequence_of_their_batch() {
 #[test]
 fn the_time_of_a_piece_that_the_broker_has_already_is_not_told_as_the_brokers_own() {
     let mut stage = begun(config().linger_ms(50));
-    stage.stamps = true;
     stage.limit(600);
     // The first piece is in the log when it is sent again, and the newest time in it is not that of its batch.
     stage.inject(|nth, _| (nth == 1).then(Fault::close_after));

@@ -114,7 +114,7 @@ impl Stage {
             topic,
             seen: Arc::default(),
             most_in_flight: 0,
-            stamps: false,
+            stamps: true,
             sent: Vec::new(),
             told: BTreeMap::new(),
             messages: BTreeMap::new(),
