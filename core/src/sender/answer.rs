@@ -1,6 +1,5 @@
 //! Answers, item by item as they arrive: which request an answer belongs to, and who takes its items.
 use super::links::retry_wait;
-use super::stats::Count;
 use super::{LinkSlot, Sender, learn::Learning, produced::Produced};
 use crate::config::Acks;
 use crate::connection::frame::{Broken, error_code, int16};
@@ -206,8 +205,8 @@ impl<H: Host> Sender<'_, H> {
         let millis = core::mem::take(&mut link.silence);
         if millis > 0 {
             link.throttle(now, millis);
-            self.stats.add(|stats| stats.throttle_ms += Count::from(millis));
-            self.stats.add(|stats| stats.throttle_max_ms = stats.throttle_max_ms.max(millis));
+            self.stats.add(|stats| &mut stats.throttle_ms, millis);
+            self.stats.longest(|stats| &mut stats.throttle_max_ms, millis);
         }
     }
 
@@ -259,7 +258,7 @@ impl<H: Host> Sender<'_, H> {
             self.bootstrap.failures = 0;
         }
         self.trouble = None;
-        self.stats.add(|stats| stats.connections_opened += 1);
+        self.stats.add(|stats| &mut stats.connections_opened, 1);
         Ok(())
     }
 

@@ -1,5 +1,4 @@
 //! The end of batches: failing them, telling their deliveries, freeing their buffers.
-use super::stats::Count;
 use super::{Sender, window::GapStep};
 use crate::batch::meta::flag;
 use crate::defect::{self, Defect};
@@ -137,7 +136,7 @@ impl<H: Host> Sender<'_, H> {
         if defect::on(Defect::UnsentNeverTold) {
             return self.free(batch);
         }
-        self.stats.add(|stats| stats.record_errors += Count::from(batch.meta().builder.count));
+        self.stats.add(|stats| &mut stats.record_errors, batch.meta().builder.count);
         self.finish(slot, batch);
     }
 
@@ -158,7 +157,7 @@ impl<H: Host> Sender<'_, H> {
         if idempotent && sealed {
             window.gap = true;
         }
-        self.stats.add(|stats| stats.record_errors += Count::from(count));
+        self.stats.add(|stats| &mut stats.record_errors, count);
     }
 
     /// Takes what is resolved out of a window, ends its mute when nothing is in flight, and closes a gap.

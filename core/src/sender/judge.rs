@@ -1,7 +1,6 @@
 //! The verdict on one batch, carried out: it is written, goes again, goes in pieces, or fails.
 use super::Sender;
 use super::links::retry_wait;
-use super::stats::Count;
 use crate::batch::Meta;
 use crate::batch::meta::flag;
 use crate::defect::{self, Defect};
@@ -177,7 +176,7 @@ impl<H: Host> Sender<'_, H> {
                 known.limit.refused(len);
             }
             self.changed = true;
-            self.stats.add(|stats| stats.splits += 1);
+            self.stats.add(|stats| &mut stats.splits, 1);
         } else if meta.has_rest() && delivery::can_keep_end(meta, bytes) {
             let maybe = meta.flags & flag::MAYBE != 0;
             let end = if maybe { End::TOO_LARGE_MAYBE } else { End::TOO_LARGE };
@@ -185,7 +184,7 @@ impl<H: Host> Sender<'_, H> {
             next_piece(meta, bytes, (end, -1));
             window.gap |= stamped;
             window.muted = true;
-            self.stats.add(|stats| stats.record_errors += 1);
+            self.stats.add(|stats| &mut stats.record_errors, 1);
         } else {
             self.fail(slot, at, DeliveryError::Broker(error.0));
         }
@@ -242,8 +241,8 @@ impl<H: Host> Sender<'_, H> {
         }
         partition.window.muted = true;
         partition.window.retry_at = Some(now.plus(wait));
-        self.stats.add(|stats| stats.retries += 1);
-        self.stats.add(|stats| stats.record_retries += Count::from(count));
+        self.stats.add(|stats| &mut stats.retries, 1);
+        self.stats.add(|stats| &mut stats.record_retries, count);
     }
 }
 

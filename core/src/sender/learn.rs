@@ -287,7 +287,7 @@ impl<H: Host> Sender<'_, H> {
             }
             return;
         }
-        self.stats.add(|stats| stats.metadata_updates += 1);
+        self.stats.add(|stats| &mut stats.metadata_updates, 1);
         self.refresh.answered(now, !missing, wait);
         self.drop_unlisted();
     }

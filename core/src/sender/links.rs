@@ -107,7 +107,7 @@ impl<H: Host> Sender<'_, H> {
         link.reset();
         link.doomed = false;
         if was == Lifecycle::Up {
-            self.stats.add(|stats| stats.connections_closed += 1);
+            self.stats.add(|stats| &mut stats.connections_closed, 1);
         }
         let Some(slot) = self.link_mut(index) else { return };
         if loss != Loss::Unneeded && node != BOOTSTRAP {

@@ -3,7 +3,6 @@
 //! Leaders that the answer names (KIP-951) are held until its end, because the brokers' addresses follow.
 use super::Sender;
 use super::address::At;
-use super::stats::Count;
 use crate::batch::meta::flag;
 use crate::cluster::place::NO_LEADER;
 use crate::cluster::topics::Hash;
@@ -174,9 +173,9 @@ impl<H: Host> Sender<'_, H> {
     /// The answer is over.
     pub(super) fn produced(&mut self, index: u16, request: &Request, p: &Produced, now: Millis) {
         let waited = u32::try_from(now.since(request.sent_at)).unwrap_or(0);
-        self.stats.add(|stats| stats.answers += 1);
-        self.stats.add(|stats| stats.latency_ms += Count::from(waited));
-        self.stats.add(|stats| stats.latency_max_ms = stats.latency_max_ms.max(waited));
+        self.stats.add(|stats| &mut stats.answers, 1);
+        self.stats.add(|stats| &mut stats.latency_ms, waited);
+        self.stats.longest(|stats| &mut stats.latency_max_ms, waited);
         // What the request carried and the answer did not name: nobody knows.
         if self.link(index).is_some() && request.batches > 0 {
             self.give_up_request(index, request.correlation, true, DeliveryError::MalformedAnswer, now);

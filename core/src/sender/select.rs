@@ -1,6 +1,5 @@
 //! The batches of a request: chosen one by one while it has room, each with its place in the request's list.
 use super::exchange::Can;
-use super::stats::Count;
 use super::{Sender, slot::END};
 use crate::accumulator::{Accumulator, Head};
 use crate::batch::meta::flag;
@@ -105,7 +104,7 @@ impl<H: Host> Sender<'_, H> {
         let link = &mut place.link;
         if link.out.is_none() {
             link.begin(Call::Produce, i16::from(link.versions.produce), now, 0, slot);
-            self.stats.add(|stats| stats.requests += 1);
+            self.stats.add(|stats| &mut stats.requests, 1);
         }
         let Some(out) = link.out else { return };
         if let Some(request) = link.in_flight.youngest_mut() {
@@ -120,14 +119,14 @@ impl<H: Host> Sender<'_, H> {
             meta.link = index;
             meta.correlation = out.correlation;
             meta.attempts = meta.attempts.saturating_add(1);
-            self.stats.add(|stats| stats.batches += 1);
-            self.stats.add(|stats| stats.bytes += Count::from(meta.sent_len()));
-            self.stats.add(|stats| stats.records += Count::from(meta.sent_count()));
+            self.stats.add(|stats| &mut stats.batches, 1);
+            self.stats.add(|stats| &mut stats.bytes, meta.sent_len());
+            self.stats.add(|stats| &mut stats.records, meta.sent_count());
             if meta.attempts == 1 && !meta.in_pieces() {
                 let waited = u32::try_from(now.since(meta.created)).unwrap_or(0);
-                self.stats.add(|stats| stats.queued += 1);
-                self.stats.add(|stats| stats.queue_ms += Count::from(waited));
-                self.stats.add(|stats| stats.queue_max_ms = stats.queue_max_ms.max(waited));
+                self.stats.add(|stats| &mut stats.queued, 1);
+                self.stats.add(|stats| &mut stats.queue_ms, waited);
+                self.stats.longest(|stats| &mut stats.queue_max_ms, waited);
             }
         }
         if feature::SHARED {

@@ -96,15 +96,25 @@ impl Counters {
         }
     }
 
-    /// Counts something.
-    #[cfg(feature = "stats")]
-    pub(super) fn add(&mut self, count: impl FnOnce(&mut Stats)) {
-        count(&mut self.stats);
+    /// Counts so many more of something.
+    #[cfg_attr(not(feature = "stats"), allow(unused_variables, clippy::unused_self))]
+    pub(super) fn add(&mut self, what: impl FnOnce(&mut Stats) -> &mut Count, more: u32) {
+        #[cfg(feature = "stats")]
+        {
+            let count = what(&mut self.stats);
+            *count = count.wrapping_add(Count::from(more));
+        }
     }
 
-    /// Counts nothing.
-    #[cfg(not(feature = "stats"))]
-    pub(super) fn add(&mut self, _: impl FnOnce(&mut Stats)) {}
+    /// Takes note of a time, in ms, if it is the longest so far.
+    #[cfg_attr(not(feature = "stats"), allow(unused_variables, clippy::unused_self))]
+    pub(super) fn longest(&mut self, what: impl FnOnce(&mut Stats) -> &mut u32, ms: u32) {
+        #[cfg(feature = "stats")]
+        {
+            let longest = what(&mut self.stats);
+            *longest = ms.max(*longest);
+        }
+    }
 
     #[cfg(feature = "stats")]
     pub(super) const fn read(&self) -> &Stats {
@@ -114,5 +124,20 @@ impl Counters {
     #[cfg(not(feature = "stats"))]
     pub(super) const fn read(&self) -> &Stats {
         &Stats::NONE
+    }
+}
+
+#[cfg(all(test, feature = "stats"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_wraps() {
+        let mut counters = Counters::new();
+        counters.stats.bytes = Count::MAX;
+        counters.add(|stats| &mut stats.bytes, 3);
+        counters.longest(|stats| &mut stats.queue_max_ms, 7);
+        counters.longest(|stats| &mut stats.queue_max_ms, 5);
+        assert_eq!((counters.read().bytes, counters.read().queue_max_ms), (2, 7));
     }
 }
