@@ -26,7 +26,8 @@ pub struct Producer {
     send: Sender<'static, Fixed>,
     window: &'static mut [u8],
     batch_bytes: u32,
-    discard: bool,
+    /// Takes deliveries that nobody takes. A function and not a flag: who takes them all is not linked with it.
+    discard: Option<fn(&mut Sender<'static, Fixed>)>,
 }
 
 impl Producer {
@@ -52,7 +53,7 @@ impl Producer {
             send: Sender::new(checked, crc, parts.send),
             window: parts.window,
             batch_bytes,
-            discard: false,
+            discard: None,
         })
     }
 
@@ -129,8 +130,8 @@ impl Producer {
     /// Does what there is to do, and says when to come again.
     pub fn poll<T: Transport + ?Sized>(&mut self, now: Instant, net: &mut T) -> Wake {
         self.send.poll_receive(now, net, self.window);
-        if self.discard {
-            while self.send.next_delivery().is_some() {}
+        if let Some(discard) = self.discard {
+            discard(&mut self.send);
         }
         self.send.exchange(&mut self.append, now);
         self.send.poll_send(now, net)
@@ -144,7 +145,7 @@ impl Producer {
 
     /// Says that nobody takes deliveries: buffers are free as soon as their batches are over.
     pub fn discard_deliveries(&mut self) {
-        self.discard = true;
+        self.discard = Some(|send| while send.next_delivery().is_some() {});
     }
 
     /// Makes everything sent so far go without lingering. [`is_flushed`](Self::is_flushed) tells when all of it
