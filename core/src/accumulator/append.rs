@@ -86,23 +86,30 @@ impl<H: Host> Accumulator<H> {
         let unkeyed =
             record.its_partition().is_none() && (record.its_key().is_none() || self.settings.ignore_keys);
         let mut slot = self.choose(to, record, unkeyed)?;
-        if let Some(placed) = self.try_open(slot, record, timestamp) {
-            return Ok(self.accepted(to, slot, placed, size, unkeyed, false));
-        }
-        if self.queue(slot).is_some_and(|queue| queue.open.is_some()) {
-            self.seal(slot);
-            // A new batch starts on a new partition, which may have an open one.
-            if unkeyed && self.is_due(to, size, true) {
-                self.choose_sticky(to);
-                slot = self.choose(to, record, unkeyed)?;
-                if let Some(placed) = self.try_open(slot, record, timestamp) {
-                    return Ok(self.accepted(to, slot, placed, size, unkeyed, true));
-                }
-                self.seal(slot);
+        let (placed, wake) = 'placed: {
+            if let Some(placed) = self.try_open(slot, record, timestamp) {
+                break 'placed (placed, false);
             }
+            if self.queue(slot).is_some_and(|queue| queue.open.is_some()) {
+                self.seal(slot);
+                // A new batch starts on a new partition, which may have an open one.
+                if unkeyed && self.is_due(to, size, true) {
+                    self.choose_sticky(to);
+                    slot = self.choose(to, record, unkeyed)?;
+                    if let Some(placed) = self.try_open(slot, record, timestamp) {
+                        break 'placed (placed, true);
+                    }
+                    self.seal(slot);
+                }
+            }
+            (self.open(slot, record, timestamp, now, spare)?, true)
+        };
+        // Oversize, or `batch.size` 0: nothing more will fit.
+        let full = placed.len >= self.settings.batch_size;
+        if unkeyed && self.is_due(to, size, full) {
+            self.choose_sticky(to);
         }
-        let placed = self.open(slot, record, timestamp, now, spare)?;
-        Ok(self.accepted(to, slot, placed, size, unkeyed, true))
+        Ok(Appended { ticket: placed.ticket, slot, wake: wake || full })
     }
 
     /// The batch of `slot` that takes records.
@@ -199,23 +206,6 @@ impl<H: Host> Accumulator<H> {
         self.batches = self.batches.saturating_add(1);
         // `single_size` said it fits.
         index.map(|index| Placed { ticket: Ticket { serial, index }, len }).map_err(|_| needs)
-    }
-
-    fn accepted(
-        &mut self,
-        to: Topic,
-        slot: u16,
-        placed: Placed,
-        size: u32,
-        unkeyed: bool,
-        wake: bool,
-    ) -> Appended {
-        // Oversize, or `batch.size` 0: nothing more will fit.
-        let full = placed.len >= self.settings.batch_size;
-        if unkeyed && self.is_due(to, size, full) {
-            self.choose_sticky(to);
-        }
-        Appended { ticket: placed.ticket, slot, wake: wake || full }
     }
 
     /// Notes `size` bytes of a record without a key; answers whether it is time to go on elsewhere. `size` is the
