@@ -85,24 +85,20 @@ impl<H: Host> Accumulator<H> {
         }
         let unkeyed =
             record.its_partition().is_none() && (record.its_key().is_none() || self.settings.ignore_keys);
-        let mut slot = self.choose(to, record, unkeyed)?;
-        let (placed, wake) = 'placed: {
+        let mut moved = false;
+        let (slot, placed, wake) = loop {
+            let slot = self.choose(to, record, unkeyed)?;
             if let Some(placed) = self.try_open(slot, record, timestamp) {
-                break 'placed (placed, false);
+                break (slot, placed, moved);
             }
-            if self.queue(slot).is_some_and(|queue| queue.open.is_some()) {
-                self.seal(slot);
-                // A new batch starts on a new partition, which may have an open one.
-                if unkeyed && self.is_due(to, size, true) {
-                    self.choose_sticky(to);
-                    slot = self.choose(to, record, unkeyed)?;
-                    if let Some(placed) = self.try_open(slot, record, timestamp) {
-                        break 'placed (placed, true);
-                    }
-                    self.seal(slot);
-                }
+            let full = self.seal(slot);
+            // A new batch starts on a new partition, which may have an open one.
+            if full && unkeyed && !moved && self.is_due(to, size, true) {
+                self.choose_sticky(to);
+                moved = true;
+            } else {
+                break (slot, self.open(slot, record, timestamp, now, spare)?, true);
             }
-            (self.open(slot, record, timestamp, now, spare)?, true)
         };
         // Oversize, or `batch.size` 0: nothing more will fit.
         let full = placed.len >= self.settings.batch_size;

@@ -117,22 +117,22 @@ impl<H: Host> Accumulator<H> {
         u16::try_from(self.queues.as_slice().len()).unwrap_or(u16::MAX)
     }
 
-    /// Moves the open batch of `slot` behind its sealed ones. Without a node for it (there is one for each
-    /// buffer, so this is not met) it stays open.
-    pub(super) fn seal(&mut self, slot: u16) {
-        let Some(queue) = self.queues.at_mut(slot) else { return };
+    /// Moves the open batch of `slot` behind its sealed ones; answers whether there was one. Without a node for it (there is
+    /// one for each buffer, so this is not met) it stays open.
+    pub(super) fn seal(&mut self, slot: u16) -> bool {
+        let Some(queue) = self.queues.at_mut(slot) else { return false };
         // A node that was taken for nothing would be lost, and then a batch.
         if queue.open.is_none() {
-            return;
+            return false;
         }
         let node = match self.free_node {
             NONE => match u32::try_from(self.nodes.as_slice().len()) {
                 Ok(index) if self.nodes.push(Node { batch: None, next: NONE }).is_ok() => index,
-                _ => return,
+                _ => return false,
             },
             node => node,
         };
-        let Some(batch) = queue.open.take() else { return };
+        let Some(batch) = queue.open.take() else { return false };
         let nodes = self.nodes.as_mut_slice();
         if queue.tail == NONE {
             queue.head = node;
@@ -145,6 +145,7 @@ impl<H: Host> Accumulator<H> {
             self.free_node = place.next;
             *place = Node { batch: Some(batch), next: NONE };
         }
+        true
     }
 
     /// The oldest batch of `slot`.
