@@ -85,20 +85,21 @@ impl Producer {
         if self.append.free_buffers() == 0 {
             self.send.give_back(&mut self.append);
         }
-        let mut refused = match self.append.append(to, &record, timestamp, now, &mut None) {
-            Ok(appended) => return Ok(appended.ticket),
-            Err(refused) => refused,
-        };
-        if let Refused::NeedsSlot { partition } = refused {
-            let append = &self.append;
-            if self.send.claim(to, partition, now, |slot| append.is_idle(slot)).is_some() {
-                self.send.publish(&mut self.append);
-                match self.append.append(to, &record, timestamp, now, &mut None) {
-                    Ok(appended) => return Ok(appended.ticket),
-                    Err(again) => refused = again,
+        let mut claimed = false;
+        let refused = loop {
+            match self.append.append(to, &record, timestamp, now, &mut None) {
+                Ok(appended) => return Ok(appended.ticket),
+                Err(Refused::NeedsSlot { partition }) if !claimed => {
+                    let append = &self.append;
+                    if self.send.claim(to, partition, now, |slot| append.is_idle(slot)).is_none() {
+                        return Err(SendError::Full);
+                    }
+                    self.send.publish(&mut self.append);
+                    claimed = true;
                 }
+                Err(refused) => break refused,
             }
-        }
+        };
         match refused {
             Refused::NeedsBuffer { at_least, .. } if at_least > self.batch_bytes => {
                 Err(SendError::RecordTooLarge { size: at_least, max: self.batch_bytes })
