@@ -37,15 +37,10 @@ impl<H: Host> Sender<'_, H> {
             append.fail(code);
             self.tell_fatal = false;
         }
-        if let Some(error) = self.fatal.or(self.refused_identity.take()) {
-            self.fail_all(error);
-            self.fail_queued(append, error);
+        let aborted = self.aborting.then_some(DeliveryError::Aborted);
+        if let Some(error) = self.fatal.or(self.refused_identity.take()).or(aborted) {
             self.unmark();
-            return;
-        }
-        if self.aborting {
-            self.unmark();
-            self.fail_queued(append, DeliveryError::Aborted);
+            self.fail_everything(append, error);
             return;
         }
         while let Some(batch) = append.take_expired(now) {
@@ -79,11 +74,11 @@ impl<H: Host> Sender<'_, H> {
     /// buffer until that is over. The append half must have been closed.
     pub fn abort(&mut self, append: &mut Accumulator<H>, error: DeliveryError) {
         self.aborting = true;
-        self.fail_all(error);
-        self.fail_queued(append, error);
+        self.fail_everything(append, error);
     }
 
-    fn fail_queued(&mut self, append: &mut Accumulator<H>, error: DeliveryError) {
+    fn fail_everything(&mut self, append: &mut Accumulator<H>, error: DeliveryError) {
+        self.fail_all(error);
         for slot in 0..append.slots() {
             while let Some(batch) = append.take(slot) {
                 self.fail_unsent(batch, error);
