@@ -72,11 +72,9 @@ impl<H: Host> Sender<'_, H> {
                 self.give_up(index, loss, now, net);
             }
         }
-        while let Some((index, loss)) = self.next_timed_out(now) {
+        let unneeded = |sender: &Self| Some((sender.next_unneeded(now)?, Loss::Unneeded));
+        while let Some((index, loss)) = self.next_timed_out(now).or_else(|| unneeded(self)) {
             self.give_up(index, loss, now, net);
-        }
-        while let Some(index) = self.next_unneeded(now) {
-            self.give_up(index, Loss::Unneeded, now, net);
         }
         self.expire(now);
         self.ask(now);
