@@ -72,9 +72,10 @@ impl<H: Host> Sender<'_, H> {
             slot.is_some_and(|slot| slot.window.is_empty()) && is_idle(*index)
         };
         // Round and round, so that no partition is shut out; one that was never written to costs nothing.
-        let count = self.slot_count();
-        let start = u16::try_from(self.random.next_u32() % u32::from(count.max(1))).unwrap_or(0);
-        let index = (0..count).map(|nth| (start + nth) % count).find(idle)?;
+        let count = u32::from(self.slot_count()).max(1);
+        let start = self.random.next_u32() % count;
+        let round = (0..count).map(|nth| (start + nth) % count);
+        let index = round.filter_map(|index| u16::try_from(index).ok()).find(idle)?;
         let generation = self.generation.number;
         let old = self.slot_mut(index)?;
         let (place, used) = (old.place, old.sequence.is_used(generation));
