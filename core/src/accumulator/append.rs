@@ -79,7 +79,8 @@ impl<H: Host> Accumulator<H> {
             return Err(Refused::Send(SendError::Closed));
         }
         let max = self.settings.max_request_size;
-        let size = u32::try_from(crate::batch::upper_bound(record)).unwrap_or(u32::MAX);
+        let payload = crate::batch::payload_size(record);
+        let size = u32::try_from(crate::batch::upper_bound_of(payload)).unwrap_or(u32::MAX);
         if size > max {
             return Err(Refused::Send(SendError::RecordTooLarge { size, max }));
         }
@@ -88,7 +89,7 @@ impl<H: Host> Accumulator<H> {
         let mut moved = false;
         let (slot, placed, wake) = loop {
             let slot = self.choose(to, record, unkeyed)?;
-            if let Some(placed) = self.try_open(slot, record, timestamp) {
+            if let Some(placed) = self.try_open(slot, record, payload, timestamp) {
                 break (slot, placed, moved);
             }
             let full = self.seal(slot);
@@ -156,13 +157,19 @@ impl<H: Host> Accumulator<H> {
     }
 
     /// Into the open batch, if there is one with room.
-    fn try_open(&mut self, slot: u16, record: &Record<'_>, timestamp: Timestamp) -> Option<Placed> {
+    fn try_open(
+        &mut self,
+        slot: u16,
+        record: &Record<'_>,
+        payload: usize,
+        timestamp: Timestamp,
+    ) -> Option<Placed> {
         let limit = self.settings.batch_size;
         let queue = self.queue_mut(slot)?;
         let limit = (if feature::PIECES { limit.min(queue.limit) } else { limit }) as usize;
         let (meta, bytes) = queue.open.as_mut()?.parts();
         let limit = limit.min(bytes.len());
-        let index = meta.builder.append(bytes.get_mut(..limit)?, record, timestamp).ok()?;
+        let index = meta.builder.append_counted(bytes.get_mut(..limit)?, record, payload, timestamp).ok()?;
         Some(Placed { ticket: Ticket { serial: meta.serial, index }, len: meta.builder.len })
     }
 

@@ -48,14 +48,28 @@ impl Builder {
         record: &Record<'_>,
         timestamp: Timestamp,
     ) -> Result<u32, NoRoom> {
+        self.append_counted(buf, record, record::payload_size(record), timestamp)
+    }
+
+    /// The same with a record whose [`payload_size`](record::payload_size) is known.
+    pub(crate) fn append_counted(
+        &mut self,
+        buf: &mut [u8],
+        record: &Record<'_>,
+        payload: usize,
+        timestamp: Timestamp,
+    ) -> Result<u32, NoRoom> {
         #[cfg(target_pointer_width = "64")]
         if record.value.is_some() && record.its_headers().is_empty() {
-            return match record.its_key() {
+            let short = match record.its_key() {
                 None => self.append_short::<false>(buf, record, timestamp),
                 Some(_) => self.append_short::<true>(buf, record, timestamp),
             };
+            if let Some(index) = short {
+                return Ok(index);
+            }
         }
-        self.append_any(buf, record, timestamp)
+        self.append_any(buf, record, payload, timestamp)
     }
 
     /// Most records, see [`short`]: compiled once for records with a key and once for those without, because
@@ -67,12 +81,9 @@ impl Builder {
         buf: &mut [u8],
         record: &Record<'_>,
         timestamp: Timestamp,
-    ) -> Result<u32, NoRoom> {
+    ) -> Option<u32> {
         let key = KEYED.then(|| record.its_key().unwrap_or_default());
-        match self.write_short(buf, key, record.value.unwrap_or_default(), timestamp) {
-            Some(index) => Ok(index),
-            None => self.append_any(buf, record, timestamp),
-        }
+        self.write_short(buf, key, record.value.unwrap_or_default(), timestamp)
     }
 
     /// `None` changes nothing. That is the answer for the first record of a batch, too.
@@ -105,12 +116,13 @@ impl Builder {
         &mut self,
         buf: &mut [u8],
         record: &Record<'_>,
+        payload: usize,
         timestamp: Timestamp,
     ) -> Result<u32, NoRoom> {
         let (start, at) = self.next(timestamp);
         let room = buf.get_mut(start..).ok_or(NoRoom)?;
         let len = room.len();
-        let size = record::write(room, record, at);
+        let size = record::write(room, record, payload, at);
         if size > len {
             return Err(NoRoom);
         }
@@ -162,7 +174,8 @@ impl Builder {
     /// Whether [`append`](Self::append) would find room in a buffer of `buf_len` bytes.
     pub fn fits(&self, buf_len: usize, record: &Record<'_>, timestamp: Timestamp) -> bool {
         let (start, at) = self.next(timestamp);
-        end(start, record::write(&mut [], record, at)).is_some_and(|end| end as usize <= buf_len)
+        let size = record::write(&mut [], record, record::payload_size(record), at);
+        end(start, size).is_some_and(|end| end as usize <= buf_len)
     }
 
     /// Where the next record begins, and what it says because of that.
@@ -230,7 +243,7 @@ mod tests {
         let (mut short, mut general) = (start, start);
         let (mut one, mut two) = (vec![0xaa; ROOM], vec![0xbb; ROOM]);
         let index = short.append(&mut one, record, at);
-        assert_eq!(index, general.append_any(&mut two, record, at));
+        assert_eq!(index, general.append_any(&mut two, record, record::payload_size(record), at));
         assert_eq!((index, short), (Ok(start.count), general), "{what:?}");
         let (from, end) = (start.next(at).0, short.len as usize);
         assert_eq!(one[from..end], two[from..end], "{what:?}");

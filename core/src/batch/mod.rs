@@ -37,6 +37,7 @@ mod varint;
 pub use builder::NoRoom;
 pub use meta::{Builder, Crc32c, Meta};
 pub use nibbles::crc32c_by_nibbles;
+pub(crate) use record::{payload_size, upper_bound_of};
 pub use record::{record_size, upper_bound};
 pub use seal::{Stamp, restamp, seal, stamp_of};
 pub(crate) use varint::copy;

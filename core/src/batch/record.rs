@@ -21,13 +21,22 @@ pub(super) struct Deltas {
 }
 
 impl Deltas {
+    /// Writes what comes before the key of a record with so many bytes of key, value and headers.
+    pub(super) fn begin(self, out: &mut Cursor<'_>, payload: usize) {
+        let mut counted = Cursor::new(&mut []);
+        self.write(&mut counted);
+        counted.skip(payload);
+        out.varint(zigzag_size(counted.count));
+        self.write(out);
+    }
+
     /// Writes what comes between a record's length and its key.
-    pub(super) fn write(self, out: &mut Cursor<'_>) {
-        out.array([0]); // attributes
+    fn write(self, out: &mut Cursor<'_>) {
+        out.byte(0); // attributes
         if feature::TIMESTAMPS {
             out.varlong(zigzag_long(self.timestamp));
         } else {
-            out.array([0]);
+            out.byte(0);
         }
         out.varint(zigzag(self.offset));
     }
@@ -38,36 +47,40 @@ impl Deltas {
 ///
 /// Saturates; no batch has room for more than 2^31 - 1.
 pub fn record_size(record: &Record<'_>, offset_delta: i32, timestamp_delta: i64) -> usize {
-    write(&mut [], record, Deltas { offset: offset_delta, timestamp: timestamp_delta })
+    let at = Deltas { offset: offset_delta, timestamp: timestamp_delta };
+    write(&mut [], record, payload_size(record), at)
 }
 
 /// The most bytes that a batch with `record` alone can take, as Kafka's producer estimates it. It is what is
 /// compared with `max.request.size`. Saturates.
 pub fn upper_bound(record: &Record<'_>) -> usize {
-    // As Kafka counts, the overhead is in the place of all before the key: here attributes and deltas of a byte each.
-    body_size(record, Deltas { offset: 0, timestamp: 0 })
-        .saturating_add(const { HEADER + MAX_RECORD_OVERHEAD - 3 })
+    upper_bound_of(payload_size(record))
 }
 
-/// Writes `record` to the front of `room`; answers how many bytes it takes. If that is more than there are, those in
-/// `room` are undefined.
-pub(super) fn write(room: &mut [u8], record: &Record<'_>, at: Deltas) -> usize {
-    let mut out = Cursor::new(room);
-    out.varint(zigzag_size(body_size(record, at)));
-    write_body(&mut out, record, at);
-    out.count
+/// The same of a record whose [`payload_size`] was counted.
+pub(crate) fn upper_bound_of(payload: usize) -> usize {
+    payload.saturating_add(const { HEADER + MAX_RECORD_OVERHEAD })
 }
 
-/// Everything behind the length field.
-fn body_size(record: &Record<'_>, at: Deltas) -> usize {
+/// Bytes of key, value and headers: what is the same in every batch.
+pub(crate) fn payload_size(record: &Record<'_>) -> usize {
     let mut out = Cursor::new(&mut []);
-    write_body(&mut out, record, at);
+    write_payload(&mut out, record);
     out.count
 }
 
-fn write_body(out: &mut Cursor<'_>, record: &Record<'_>, at: Deltas) {
-    write_front(out, at, record.its_key(), record.value.map(<[u8]>::len));
-    out.bytes(record.value.unwrap_or_default());
+/// Writes `record`, whose [`payload_size`] is `payload`, to the front of `room`; answers how many bytes it takes. If that is
+/// more than there are, those in `room` are undefined.
+pub(super) fn write(room: &mut [u8], record: &Record<'_>, payload: usize, at: Deltas) -> usize {
+    let mut out = Cursor::new(room);
+    at.begin(&mut out, payload);
+    write_payload(&mut out, record);
+    out.count
+}
+
+fn write_payload(out: &mut Cursor<'_>, record: &Record<'_>) {
+    write_field(out, record.its_key());
+    write_field(out, record.value);
     write_headers(out, record.its_headers());
 }
 
@@ -84,26 +97,20 @@ impl Around<'_> {
     /// many bytes the record takes. If that is more than there are, those in `room` are undefined.
     pub(super) fn write(&self, room: &mut [u8], len: usize) -> (usize, usize) {
         let mut counted = Cursor::new(&mut []);
-        self.write_body(&mut counted, len);
+        self.write_payload(&mut counted, len);
         let mut out = Cursor::new(room);
-        out.varint(zigzag_size(counted.count));
-        (self.write_body(&mut out, len), out.count)
+        self.at.begin(&mut out, counted.count);
+        (self.write_payload(&mut out, len), out.count)
     }
 
-    fn write_body(&self, out: &mut Cursor<'_>, len: usize) -> usize {
-        write_front(out, self.at, self.key, Some(len));
+    fn write_payload(&self, out: &mut Cursor<'_>, len: usize) -> usize {
+        write_field(out, self.key);
+        write_len(out, Some(len));
         let value = out.count;
         out.skip(len);
         write_headers(out, self.headers);
         value
     }
-}
-
-/// What comes between the length field and the value's bytes.
-fn write_front(out: &mut Cursor<'_>, at: Deltas, key: Option<&[u8]>, value: Option<usize>) {
-    at.write(out);
-    write_field(out, key);
-    write_len(out, value);
 }
 
 /// Writes what comes behind the value's bytes.

@@ -12,7 +12,7 @@ use super::builder::slide;
 use super::layout::HEADER;
 use super::meta::Builder;
 use super::record::Deltas;
-use super::varint::{Cursor, zigzag_size};
+use super::varint::Cursor;
 
 /// The fields of a record that depend on its batch.
 struct Head {
@@ -78,13 +78,9 @@ pub fn advance(buf: &mut [u8], whole: &mut Builder, len: u32, count: u32) {
         let Some(record) = head(buf, from) else { break };
         let deltas = Deltas { offset: rest.count.cast_signed(), timestamp: record.timestamp_delta };
         let payload = record.size.saturating_sub(record.payload);
-        let mut counted = Cursor::new(&mut []);
-        deltas.write(&mut counted);
-        counted.skip(payload);
         // Never ahead of what is still to be read: the record was as long before, and lies further behind.
         let mut out = Cursor::new(buf.get_mut(rest.len as usize..).unwrap_or_default());
-        out.varint(zigzag_size(counted.count));
-        deltas.write(&mut out);
+        deltas.begin(&mut out, payload);
         let before = out.count;
         slide(
             buf,

@@ -3,7 +3,6 @@
 //!
 //! Writing never panics: what does not fit is not written, but counted.
 use crate::feature;
-use core::mem::take;
 
 /// Small magnitudes to small numbers: 0, -1, 1, -2 become 0, 1, 2, 3.
 pub(super) const fn zigzag(value: i32) -> u32 {
@@ -21,39 +20,36 @@ pub(super) fn zigzag_size(size: usize) -> u32 {
     u32::try_from(size).unwrap_or(u32::MAX) << 1
 }
 
-/// Writes from the front of what is left of a slice, and counts; over an empty one it only counts. So how long something
-/// will be is answered by the code that writes it.
+/// Writes from the front of some room, and counts; without any room it only counts. So how long something will be is
+/// answered by the code that writes it.
 pub(super) struct Cursor<'a> {
-    rest: &'a mut [u8],
+    room: &'a mut [u8],
     /// Bytes that were to be written so far, whether there was room for them or not. Saturates.
     pub(super) count: usize,
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) const fn new(rest: &'a mut [u8]) -> Self {
-        Self { rest, count: 0 }
+    pub(super) const fn new(room: &'a mut [u8]) -> Self {
+        Self { room, count: 0 }
     }
 
-    pub(super) fn array<const N: usize>(&mut self, bytes: [u8; N]) {
-        self.count = self.count.saturating_add(N);
-        if let Some((front, rest)) = take(&mut self.rest).split_first_chunk_mut() {
-            *front = bytes;
-            self.rest = rest;
+    pub(super) fn byte(&mut self, byte: u8) {
+        if let Some(place) = self.room.get_mut(self.count) {
+            *place = byte;
         }
+        self.skip(1);
     }
 
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
-        self.count = self.count.saturating_add(bytes.len());
-        if let Some((front, rest)) = take(&mut self.rest).split_at_mut_checked(bytes.len()) {
-            copy(front, bytes);
-            self.rest = rest;
+        if let Some(room) = self.room.get_mut(self.count..).and_then(|rest| rest.get_mut(..bytes.len())) {
+            copy(room, bytes);
         }
+        self.skip(bytes.len());
     }
 
     /// Passes over `len` bytes, which are there already.
     pub(super) fn skip(&mut self, len: usize) {
         self.count = self.count.saturating_add(len);
-        self.rest = take(&mut self.rest).get_mut(len..).unwrap_or_default();
     }
 
     pub(super) fn varint(&mut self, value: u32) {
@@ -66,9 +62,9 @@ impl<'a> Cursor<'a> {
             let [low, ..] = value.to_le_bytes();
             value >>= 7;
             if value == 0 {
-                return self.array([low]);
+                return self.byte(low);
             }
-            self.array([low | 0x80]);
+            self.byte(low | 0x80);
         }
     }
 
@@ -78,9 +74,9 @@ impl<'a> Cursor<'a> {
             let [low, ..] = value.to_le_bytes();
             value >>= 7;
             if value == 0 {
-                return self.array([low]);
+                return self.byte(low);
             }
-            self.array([low | 0x80]);
+            self.byte(low | 0x80);
         }
     }
 }
@@ -102,8 +98,8 @@ mod tests {
         let mut buf = [0xee; 16];
         let mut out = Cursor::new(&mut buf);
         out.varlong(value);
-        let (count, left) = (out.count, out.rest.len());
-        assert_eq!(count, 16 - left);
+        let count = out.count;
+        assert!(buf[count..].iter().all(|byte| *byte == 0xee));
         buf[..count].to_vec()
     }
 
@@ -133,10 +129,12 @@ mod tests {
     fn what_does_not_fit_is_not_written() {
         let mut buf = [0xee; 3];
         let mut out = Cursor::new(&mut buf);
-        out.array([1, 2]);
+        out.byte(1);
+        out.byte(2);
         out.bytes(b"34");
+        out.byte(5);
         out.skip(1);
-        assert_eq!((out.rest.len(), out.count), (0, 5));
+        assert_eq!(out.count, 6);
         assert_eq!(buf, [1, 2, 0xee]);
     }
 }
