@@ -12,7 +12,7 @@ use core::task::Poll;
 use embedded_io::ErrorKind;
 use kurier_core::config::Config;
 use kurier_core::producer::Producer;
-#[cfg(feature = "full")]
+#[cfg(feature = "headers")]
 use kurier_core::record::Header;
 use kurier_core::record::Record;
 use kurier_core::sender::Wake;
@@ -110,12 +110,14 @@ pub fn turn(producer: &mut Producer, micros: u64, poll: impl FnOnce(&mut Produce
     let now = Instant::from_micros(micros);
     if let Ok(topic) = producer.topic(black_box("telemetry"), now) {
         let value: &[u8] = black_box(&[1, 2, 3]);
-        // A device that leaves out features has values only.
-        #[cfg(feature = "full")]
+        // A device that leaves out all features has values only.
+        #[cfg(feature = "headers")]
         let headers = [Header { name: black_box("unit"), value: Some(value) }];
         let record = Record::value(value);
-        #[cfg(feature = "full")]
-        let record = record.key(value).headers(&headers);
+        #[cfg(feature = "keys")]
+        let record = record.key(value);
+        #[cfg(feature = "headers")]
+        let record = record.headers(&headers);
         let record = black_box(record);
         black_box(producer.send(topic, record, now).is_ok());
     }
