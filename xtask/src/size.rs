@@ -36,7 +36,7 @@ const BATCH_BUFFERS: u64 = 8 * 1024;
 
 /// What the producer may add to smoltcp on [`TARGET`]: flash, and RAM beside the batch buffers. More than the budgets of
 /// `docs/footprint.md`; it only keeps what was reached from growing unseen.
-const CEILING: [u64; 2] = [34_000, 3_072];
+const CEILING: [u64; 2] = [33_000, 3_072];
 /// Devices that leave out features of the core: what they are called, what they have, and what the producer may add for each,
 /// flash and RAM. None is above the budget's flash.
 const LEAN: [(&str, &str, [u64; 2]); 4] = [
