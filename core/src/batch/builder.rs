@@ -48,7 +48,11 @@ impl Builder {
         record: &Record<'_>,
         timestamp: Timestamp,
     ) -> Result<u32, NoRoom> {
-        self.append_counted(buf, record, record::payload_size(record), timestamp)
+        #[cfg(target_pointer_width = "64")]
+        if let Some(index) = self.append_usual(buf, record, timestamp) {
+            return Ok(index);
+        }
+        self.append_any(buf, record, record::payload_size(record), timestamp)
     }
 
     /// The same with a record whose [`payload_size`](record::payload_size) is known.
@@ -60,16 +64,23 @@ impl Builder {
         timestamp: Timestamp,
     ) -> Result<u32, NoRoom> {
         #[cfg(target_pointer_width = "64")]
-        if record.value.is_some() && record.its_headers().is_empty() {
-            let short = match record.its_key() {
-                None => self.append_short::<false>(buf, record, timestamp),
-                Some(_) => self.append_short::<true>(buf, record, timestamp),
-            };
-            if let Some(index) = short {
-                return Ok(index);
-            }
+        if let Some(index) = self.append_usual(buf, record, timestamp) {
+            return Ok(index);
         }
         self.append_any(buf, record, payload, timestamp)
+    }
+
+    /// `None` changes nothing, and is the answer for what is not as most records are.
+    #[cfg(target_pointer_width = "64")]
+    #[inline(always)]
+    fn append_usual(&mut self, buf: &mut [u8], record: &Record<'_>, timestamp: Timestamp) -> Option<u32> {
+        if record.value.is_none() || !record.its_headers().is_empty() {
+            return None;
+        }
+        match record.its_key() {
+            None => self.append_short::<false>(buf, record, timestamp),
+            Some(_) => self.append_short::<true>(buf, record, timestamp),
+        }
     }
 
     /// Most records, see [`short`]: compiled once for records with a key and once for those without, because
