@@ -1,8 +1,9 @@
 //! Appending records to a batch where it lies.
 //!
 //! A record's size is counted first, since it begins with it; then its bytes are written once, into their final
-//! place. One that does not fit leaves undefined bytes behind the batch, where the next one goes. The batch header's 61 bytes are left for [`seal`](super::seal::seal). [`Builder`] is the whole state, the
-//! buffer is handed in with each call: always the same one, with the same length.
+//! place. One that does not fit leaves undefined bytes behind the batch. The batch header's 61 bytes are left for
+//! [`seal`](super::seal::seal). [`Builder`] is the whole state, the buffer is handed in with each call: always the
+//! same one, with the same length.
 use super::layout::HEADER;
 use super::meta::Builder;
 use super::record::{self, Around, Deltas};
