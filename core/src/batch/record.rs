@@ -78,6 +78,7 @@ pub(super) fn write(room: &mut [u8], record: &Record<'_>, payload: usize, at: De
     out.count
 }
 
+#[cfg_attr(target_pointer_width = "64", inline(always))] // counting, it is a few comparisons
 fn write_payload(out: &mut Cursor<'_>, record: &Record<'_>) {
     write_field(out, record.its_key());
     write_field(out, record.value);
@@ -114,6 +115,7 @@ impl Around<'_> {
 }
 
 /// Writes what comes behind the value's bytes.
+#[cfg_attr(target_pointer_width = "64", inline(always))] // counting, it is a few comparisons
 fn write_headers(out: &mut Cursor<'_>, headers: &[Header<'_>]) {
     out.varint(zigzag_size(headers.len()));
     for header in headers {
@@ -122,10 +124,12 @@ fn write_headers(out: &mut Cursor<'_>, headers: &[Header<'_>]) {
     }
 }
 
+#[cfg_attr(target_pointer_width = "64", inline(always))] // counting, it is a few comparisons
 fn write_len(out: &mut Cursor<'_>, len: Option<usize>) {
     out.varint(len.map_or(zigzag(-1), zigzag_size));
 }
 
+#[cfg_attr(target_pointer_width = "64", inline(always))] // counting, it is a few comparisons
 fn write_field(out: &mut Cursor<'_>, bytes: Option<&[u8]>) {
     write_len(out, bytes.map(<[u8]>::len));
     out.bytes(bytes.unwrap_or_default());

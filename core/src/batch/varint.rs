@@ -33,6 +33,7 @@ impl<'a> Cursor<'a> {
         Self { room, count: 0 }
     }
 
+    #[cfg_attr(target_pointer_width = "64", inline(always))] // counting, it is a few comparisons
     pub(super) fn byte(&mut self, byte: u8) {
         if let Some(place) = self.room.get_mut(self.count) {
             *place = byte;
@@ -40,6 +41,7 @@ impl<'a> Cursor<'a> {
         self.skip(1);
     }
 
+    #[cfg_attr(target_pointer_width = "64", inline(always))] // counting, it is a few comparisons
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
         if let Some(room) = self.room.get_mut(self.count..).and_then(|rest| rest.get_mut(..bytes.len())) {
             copy(room, bytes);
@@ -52,6 +54,7 @@ impl<'a> Cursor<'a> {
         self.count = self.count.saturating_add(len);
     }
 
+    #[cfg_attr(target_pointer_width = "64", inline(always))] // counting, it is a few comparisons
     pub(super) fn varint(&mut self, value: u32) {
         if feature::TIMESTAMPS {
             // One loop for both.
@@ -68,6 +71,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[cfg_attr(target_pointer_width = "64", inline(always))] // counting, it is a few comparisons
     pub(super) fn varlong(&mut self, value: u64) {
         let mut value = value;
         loop {
