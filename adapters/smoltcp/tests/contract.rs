@@ -214,6 +214,23 @@ fn reading_ends_after_the_last_byte() {
 }
 
 #[test]
+fn a_stream_that_its_peer_has_ended_before_anyone_looked_was_open_and_is_read_to_its_end() {
+    let mut bench = Bench::new();
+    assert!(bench.net().connect(A, SERVER).is_pending());
+    bench.pass();
+    bench.server(0).send_slice(b"bye").unwrap();
+    bench.server(0).close();
+    bench.pass();
+    assert_eq!(bench.client(0).state(), tcp::State::CloseWait);
+    assert_eq!(bench.net().connect(A, SERVER), Poll::Ready(Ok(())));
+    let mut buf = [0; 4];
+    assert_eq!(bench.net().recv(A, &mut buf), Poll::Ready(Ok(3)));
+    assert_eq!(bench.net().recv(A, &mut buf), Poll::Ready(Ok(0)));
+    assert_eq!(bench.net().send(A, &[b"more"]), Poll::Ready(Ok(4)), "this half is open still");
+    assert_eq!(bench.served(0), b"more");
+}
+
+#[test]
 fn a_reset_breaks_every_call_but_what_was_read_before() {
     let mut bench = Bench::new();
     bench.connect(A).unwrap();
