@@ -14,11 +14,11 @@
 //! ```
 //! use core::task::Poll;
 //! use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
-//! use kurier_core::transport::Endpoint;
-//! use kurier_embedded_io::Streams;
+//! use kurier_core::transport::{Endpoint, LinkId};
+//! use kurier_embedded_io::{Dial, Streams};
 //!
 //! struct Modem;
-//! struct Socket(u8);
+//! struct Socket(u16);
 //! # impl ErrorType for Socket { type Error = ErrorKind; }
 //! # impl Read for Socket { fn read(&mut self, _: &mut [u8]) -> Result<usize, ErrorKind> { Ok(0) } }
 //! # impl Write for Socket {
@@ -27,16 +27,25 @@
 //! # }
 //! # impl ReadReady for Socket { fn read_ready(&mut self) -> Result<bool, ErrorKind> { Ok(false) } }
 //! # impl WriteReady for Socket { fn write_ready(&mut self) -> Result<bool, ErrorKind> { Ok(true) } }
-//! impl Modem {
-//!     /// Begins to connect, or looks how far it is.
-//!     fn connect(&mut self, host: &str, port: u16) -> Poll<Result<Socket, ErrorKind>> {
-//! #       let _ = (host, port);
-//!         Poll::Ready(Ok(Socket(0)))
+//! # impl Modem {
+//! #     fn connect(&mut self, _: u16, _: &str, _: u16) -> Poll<Result<(), ErrorKind>> { Poll::Ready(Ok(())) }
+//! #     fn disconnect(&mut self, _: u16) {}
+//! # }
+//! impl Dial<Socket> for Modem {
+//!     /// The modem's sockets have the links' numbers: begins to connect one, or looks how far it is.
+//!     fn dial(&mut self, link: LinkId, to: Endpoint<'_>) -> Poll<Result<Socket, ErrorKind>> {
+//!         self.connect(link.0, to.host, to.port).map_ok(|()| Socket(link.0))
+//!     }
+//!     fn give_up(&mut self, link: LinkId) {
+//!         self.disconnect(link.0);
+//!     }
+//!     fn hang_up(&mut self, _: LinkId, socket: Socket) {
+//!         self.disconnect(socket.0);
 //!     }
 //! }
 //!
-//! let mut modem = Modem;
-//! let mut net: Streams<_, Socket> = Streams::new(|to: Endpoint<'_>| modem.connect(to.host, to.port));
+//! // Two links, for a storage with two.
+//! let mut net: Streams<_, Socket, 2> = Streams::new(Modem);
 //! # let _ = &mut net;
 //! ```
 #![no_std]
@@ -52,33 +61,47 @@ pub trait Stream: Read + ReadReady + Write + WriteReady {}
 
 impl<S: Read + ReadReady + Write + WriteReady> Stream for S {}
 
-/// Opens streams.
+/// Opens streams, one at a time for each link.
 ///
-/// Any `FnMut(Endpoint<'_>) -> Poll<Result<S, ErrorKind>>` is one.
+/// A link's number is below the `N` of its [`Streams`], and is free again once its attempt has failed or was given up, or
+/// its stream was hung up: a modem with numbered sockets can use it as theirs.
+///
+/// Any `FnMut(LinkId, Endpoint<'_>) -> Poll<Result<S, ErrorKind>>` is one, but is not told what is given up. It should be
+/// ready at once; or else, when a link's end point is another than before, leave what it had begun for that link. A stream
+/// to the same end point it may hand out late, if nothing was read or written on it yet.
 pub trait Dial<S> {
-    /// Begins or continues to open a stream to `to`. Repeated with the same arguments until it is ready, unless
-    /// [`give_up`](Self::give_up) comes first. With more than one link, attempts to different end points may alternate.
+    /// Begins to open `link`'s stream to `to`, or goes on with it.
+    ///
+    /// While it is pending it is called again, with the same arguments, whenever the producer is polled, between calls for
+    /// other links, which may have the same end point. The attempt is over when this is ready, well or not, or when
+    /// [`give_up`](Self::give_up) is called; the link's next call begins another, to any end point. It is not called while
+    /// the link has a stream.
     ///
     /// # Errors
-    /// The attempt failed, and is over.
-    fn dial(&mut self, to: Endpoint<'_>) -> Poll<Result<S, ErrorKind>>;
+    /// The attempt failed, and is over: nothing is given up. The producer tries again after its backoff.
+    fn dial(&mut self, link: LinkId, to: Endpoint<'_>) -> Poll<Result<S, ErrorKind>>;
 
-    /// An attempt that was begun is not continued. Nothing by default.
-    fn give_up(&mut self) {}
+    /// `link`'s attempt, pending at its last call, is not continued: it took too long, or is not needed any more. What
+    /// comes of it late must not be handed out for another end point. The other links' attempts go on. Nothing by default.
+    fn give_up(&mut self, link: LinkId) {
+        let _ = link;
+    }
 
-    /// A stream is over: closes it. Drops it by default.
-    fn hang_up(&mut self, stream: S) {
+    /// `link`'s stream is over: closes it. Drops it by default.
+    fn hang_up(&mut self, link: LinkId, stream: S) {
+        let _ = link;
         drop(stream);
     }
 }
 
-impl<S, F: FnMut(Endpoint<'_>) -> Poll<Result<S, ErrorKind>>> Dial<S> for F {
-    fn dial(&mut self, to: Endpoint<'_>) -> Poll<Result<S, ErrorKind>> {
-        self(to)
+impl<S, F: FnMut(LinkId, Endpoint<'_>) -> Poll<Result<S, ErrorKind>>> Dial<S> for F {
+    fn dial(&mut self, link: LinkId, to: Endpoint<'_>) -> Poll<Result<S, ErrorKind>> {
+        self(link, to)
     }
 }
 
-/// A transport over at most `N` streams at a time; as many as the producer's storage has links.
+/// A transport over at most `N` streams at a time; as many as the producer's storage has links. A link beyond them is an
+/// error, `InvalidInput`.
 ///
 /// Its errors are those of the streams by their kinds. One that is `Interrupted` is a wait, not a broken stream.
 #[derive(Debug)]
@@ -135,7 +158,7 @@ impl<D: Dial<S>, S: Stream, const N: usize> Transport for Streams<D, S, N> {
         if matches!(place, Link::Open(_)) {
             return Poll::Ready(Ok(()));
         }
-        let (next, answer) = match self.dial.dial(to) {
+        let (next, answer) = match self.dial.dial(link, to) {
             Poll::Ready(Ok(stream)) => (Link::Open(stream), Poll::Ready(Ok(()))),
             Poll::Ready(Err(error)) => (Link::Idle, Poll::Ready(Err(error))),
             Poll::Pending => (Link::Opening, Poll::Pending),
@@ -186,8 +209,8 @@ impl<D: Dial<S>, S: Stream, const N: usize> Transport for Streams<D, S, N> {
     fn close(&mut self, link: LinkId) {
         let Some(place) = self.links.get_mut(link.index()) else { return };
         match core::mem::replace(place, Link::Idle) {
-            Link::Open(stream) => self.dial.hang_up(stream),
-            Link::Opening => self.dial.give_up(),
+            Link::Open(stream) => self.dial.hang_up(link, stream),
+            Link::Opening => self.dial.give_up(link),
             Link::Idle => {}
         }
     }

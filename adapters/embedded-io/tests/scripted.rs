@@ -1,6 +1,8 @@
 //! Streams that do as a script says, under the transport's contract and under a whole producer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)] // a test
-use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
+mod script;
+
+use embedded_io::ErrorKind;
 use kurier_broker::{Cluster, ConnectionId, Settings, TopicConfig};
 use kurier_core::config::Config;
 use kurier_core::error::SendError;
@@ -10,88 +12,20 @@ use kurier_core::storage::Storage;
 use kurier_core::time::Instant;
 use kurier_core::transport::{Endpoint, LinkId, Transport};
 use kurier_embedded_io::{Dial, Streams};
+use script::{Script, Scripted};
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::Poll;
 
 const A: LinkId = LinkId(0);
 const TO: Endpoint<'static> = Endpoint { host: "broker", port: 9092 };
 
-/// What a stream does next; an empty script is a stream with nothing to read and no room.
-#[derive(Debug, Default)]
-struct Script {
-    reads: VecDeque<Result<Vec<u8>, ErrorKind>>,
-    /// Room for so many bytes, or an error.
-    writes: VecDeque<Result<usize, ErrorKind>>,
-    written: Vec<u8>,
-    /// How many of these were flushed.
-    flushed: usize,
-    /// What is answered instead by whoever asks whether the stream is ready, or flushes.
-    fails: Option<ErrorKind>,
-}
-
-impl Script {
-    fn ready(&self, is: bool) -> Result<bool, ErrorKind> {
-        self.fails.map_or(Ok(is), Err)
-    }
-}
-
-#[derive(Debug, Clone, Default)]
-struct Scripted(Rc<RefCell<Script>>);
-
-impl ErrorType for Scripted {
-    type Error = ErrorKind;
-}
-
-impl ReadReady for Scripted {
-    fn read_ready(&mut self) -> Result<bool, ErrorKind> {
-        let script = self.0.borrow();
-        script.ready(!script.reads.is_empty())
-    }
-}
-
-impl Read for Scripted {
-    fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
-        let mut script = self.0.borrow_mut();
-        let mut bytes = script.reads.pop_front().expect("read although it was not ready")?;
-        let count = bytes.len().min(buf.len());
-        buf[..count].copy_from_slice(&bytes[..count]);
-        if count < bytes.len() {
-            bytes.drain(..count);
-            script.reads.push_front(Ok(bytes));
-        }
-        Ok(count)
-    }
-}
-
-impl WriteReady for Scripted {
-    fn write_ready(&mut self) -> Result<bool, ErrorKind> {
-        let script = self.0.borrow();
-        script.ready(!script.writes.is_empty())
-    }
-}
-
-impl Write for Scripted {
-    fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
-        let mut script = self.0.borrow_mut();
-        let room = script.writes.pop_front().expect("written although it was not ready")?;
-        let count = room.min(buf.len());
-        script.written.extend_from_slice(&buf[..count]);
-        Ok(count)
-    }
-    fn flush(&mut self) -> Result<(), ErrorKind> {
-        let mut script = self.0.borrow_mut();
-        script.flushed = script.written.len();
-        script.fails.map_or(Ok(()), Err)
-    }
-}
-
 /// A transport whose one stream is open, and the stream's script.
 fn open() -> (impl Transport<Error = ErrorKind>, Rc<RefCell<Script>>) {
     let stream = Scripted::default();
     let script = stream.0.clone();
-    let mut net: Streams<_, Scripted> = Streams::new(move |_: Endpoint<'_>| Poll::Ready(Ok(stream.clone())));
+    let mut net: Streams<_, Scripted> =
+        Streams::new(move |_: LinkId, _: Endpoint<'_>| Poll::Ready(Ok(stream.clone())));
     assert_eq!(net.connect(A, TO), Poll::Ready(Ok(())));
     (net, script)
 }
@@ -150,14 +84,14 @@ struct Counted {
 }
 
 impl Dial<Scripted> for Counted {
-    fn dial(&mut self, _: Endpoint<'_>) -> Poll<Result<Scripted, ErrorKind>> {
+    fn dial(&mut self, _: LinkId, _: Endpoint<'_>) -> Poll<Result<Scripted, ErrorKind>> {
         self.dialled += 1;
         self.answer.take().map_or(Poll::Pending, Poll::Ready)
     }
-    fn give_up(&mut self) {
+    fn give_up(&mut self, _: LinkId) {
         self.given_up += 1;
     }
-    fn hang_up(&mut self, _: Scripted) {
+    fn hang_up(&mut self, _: LinkId, _: Scripted) {
         self.hung_up += 1;
     }
 }
@@ -219,7 +153,7 @@ impl Modem {
 }
 
 impl Dial<Scripted> for Modem {
-    fn dial(&mut self, to: Endpoint<'_>) -> Poll<Result<Scripted, ErrorKind>> {
+    fn dial(&mut self, _: LinkId, to: Endpoint<'_>) -> Poll<Result<Scripted, ErrorKind>> {
         assert_eq!(to, TO);
         let connection = self.cluster.borrow_mut().open(1).ok_or(ErrorKind::ConnectionRefused)?;
         let stream = Scripted::default();
