@@ -160,8 +160,20 @@ impl Device {
     /// # Errors
     /// QEMU's monitor does not answer.
     pub fn lamps(&self) -> io::Result<u32> {
+        self.word(0x4002_8000)
+    }
+
+    /// Where the stack begins, as the image's first word says.
+    ///
+    /// # Errors
+    /// QEMU's monitor does not answer.
+    pub fn stack_start(&self) -> io::Result<u32> {
+        self.word(0)
+    }
+
+    fn word(&self, address: u32) -> io::Result<u32> {
         // `40028000: 0x00000001`, among what it echoes.
-        let said = self.command("xp /wx 0x40028000")?;
+        let said = self.command(&format!("xp /wx {address:#x}"))?;
         let value =
             said.lines().rev().find_map(|line| line.split_once(": 0x")?.1.get(..8).map(str::to_owned));
         value.and_then(|value| u32::from_str_radix(&value, 16).ok()).ok_or_else(|| Error::other(said))
@@ -175,11 +187,35 @@ impl Device {
         self.command("system_reset").map(drop)
     }
 
+    /// Stops the machine for so long, while its clock goes on: whatever it waits for comes late.
+    ///
+    /// # Errors
+    /// QEMU cannot be stopped.
+    pub fn stall(&self, time: Duration) -> io::Result<()> {
+        let signal = |name: &str| Command::new("kill").args([name, &self.qemu.id().to_string()]).status();
+        signal("-STOP")?;
+        std::thread::sleep(time);
+        signal("-CONT").map(drop)
+    }
+
     /// Lets the program go on with another value in a register of the core: 13 is the stack pointer, 15 the program counter.
     ///
     /// # Errors
     /// QEMU's monitor or its debugger's stub does not answer.
     pub fn corrupt(&self, register: u8, value: u32) -> io::Result<()> {
+        self.debugged(&format!("P{register:x}={:08x}", value.swap_bytes()))
+    }
+
+    /// Lets the program go on with another word in its memory.
+    ///
+    /// # Errors
+    /// As [`Self::corrupt`].
+    pub fn overwrite(&self, address: u32, word: u32) -> io::Result<()> {
+        self.debugged(&format!("M{address:x},4:{:08x}", word.swap_bytes()))
+    }
+
+    /// Has the debugger's stub do something in the middle of the program.
+    fn debugged(&self, packet: &str) -> io::Result<()> {
         let place = self.monitor.with_extension("gdb");
         self.command(&format!("gdbserver unix:{},server=on,wait=off", place.display()))?;
         let stub = UnixStream::connect(&place);
@@ -190,8 +226,10 @@ impl Device {
         // The stub stops the core for a debugger that comes, and lets it go with one that leaves.
         // It takes one that knows the registers' description only.
         debug(&mut stub, "qXfer:features:read:target.xml:0,100")?;
-        debug(&mut stub, &format!("P{register:x}={:08x}", value.swap_bytes()))?;
-        debug(&mut stub, "D")
+        debug(&mut stub, packet)?;
+        debug(&mut stub, "D")?;
+        // The next one is another: there can be one stub.
+        self.command("gdbserver none").map(drop)
     }
 
     /// What the monitor says to a command.

@@ -49,9 +49,24 @@ fn samples_tell_of_the_moments_they_were_taken_in_and_none_of_the_time_before_th
     let words =
         [&*format!("bootstrap={HOST}:{}", port.number()), "topic=telemetry", "records=30", "every=100"];
     let mut device = Device::start(M3, &words).unwrap();
+    device.wait_for("network: ", PATIENCE).unwrap();
+    // More of the stack than is ever in use, as if it had been in use once.
+    let top = device.stack_start().unwrap();
+    device.overwrite(top - 8000, 0).unwrap();
     // The first is said after five seconds.
     device.wait_for("trouble: Unreachable", PATIENCE).unwrap();
+    device.wait_for("\"stack\":8000,", Duration::from_secs(4)).unwrap();
+    device.overwrite(top - 8400, 0).unwrap();
     let broker = broker(&format!("127.0.0.1:{}", port.number()));
+    while samples(&broker).len() < 3 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // Longer than this machine made it wait so far; twice, since it may be caught awake.
+    let late = *column(&samples(&broker), "/late_us").last().unwrap();
+    for _ in 0..2 {
+        std::thread::sleep(Duration::from_millis(40));
+        device.stall(Duration::from_micros(late + 500_000)).unwrap();
+    }
     let (status, figures) = device.end(PATIENCE).unwrap();
     assert_eq!((status, figures.of("acknowledged"), figures.of("refused")), (Some(0), 30, 0), "{figures:?}");
     assert!((40..400).contains(&figures.of("missed")), "{figures:?}");
@@ -68,7 +83,7 @@ fn samples_tell_of_the_moments_they_were_taken_in_and_none_of_the_time_before_th
     }
     for (place, range) in [
         ("/late_us", 1..10_000_000),
-        ("/stack", 2000..16_000),
+        ("/stack", 8400..8401),
         ("/sleeps", 10..100_000),
         ("/frames/0", 5..100_000),
         ("/frames/1", 5..100_000),
@@ -78,14 +93,21 @@ fn samples_tell_of_the_moments_they_were_taken_in_and_none_of_the_time_before_th
         let grows = matches!(place, "/sleeps" | "/frames/0" | "/frames/1");
         assert!(!grows || column.last() > column.first(), "{place}: {column:?}");
     }
-    assert!(column(&samples, "/stack").last().unwrap() <= &figures.of("stack"), "{figures:?}");
+    assert_eq!(figures.of("stack"), 8400);
+    let late = column(&samples, "/late_us");
+    let longest = steps(&times).into_iter().max().unwrap();
+    assert!((late[0] + 300_000..longest).contains(late.last().unwrap()), "{late:?}, {times:?}");
 }
 
 #[test]
 fn taking_a_sample_costs_little() {
     let broker = broker("127.0.0.1:0");
     let device = Device::start_counted(M3, &[&bootstrap(&broker), "topic=telemetry", "records=500"]).unwrap();
-    assert_eq!(device.end(PATIENCE).unwrap().0, Some(0));
+    let (status, figures) = device.end(PATIENCE).unwrap();
+    assert_eq!(status, Some(0));
+    let stack = column(&samples(&broker), "/stack");
+    assert!(stack.is_sorted() && stack[0] > 2000 && figures.of("stack") < 16_000, "{stack:?}, {figures:?}");
+    assert!(*stack.last().unwrap() <= figures.of("stack"), "{stack:?}, {figures:?}");
     // Microseconds are thousands of instructions; to look through all of the stack's paint takes over a hundred.
     let cost = median(steps(&column(&samples(&broker), "/us")));
     assert!((1..60).contains(&cost), "{cost} thousand instructions from one to the next");

@@ -8,6 +8,7 @@ use smoltcp::wire::{EthernetFrame, IpProtocol, Ipv4Packet, TcpPacket};
 use std::net::{SocketAddr, UdpSocket};
 
 const FRAME: usize = 1514;
+const SHORTEST: usize = 60;
 
 /// What happens to frames, in percent.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,6 +33,8 @@ pub(crate) struct Ether {
     pub(crate) mishaps: [u32; 3],
     /// Frames that went out towards the device.
     pub(crate) sent: u64,
+    /// Bytes of the frames towards the device, and of those from it.
+    pub(crate) bytes: [u64; 2],
     /// Local ports and first sequence numbers of the streams that the device began, in order.
     pub(crate) streams: Vec<(u16, u32)>,
 }
@@ -46,7 +49,8 @@ impl Ether {
         let nic = format!("socket,udp={},localaddr={guest}", socket.local_addr().unwrap());
         let (weather, mishaps) = (Weather::default(), [0; 3]);
         let (random, streams) = (Random::new(9), Vec::new());
-        let ether = Self { socket, guest, again: None, random, weather, mishaps, sent: 0, streams };
+        let ether =
+            Self { socket, guest, again: None, random, weather, mishaps, sent: 0, bytes: [0; 2], streams };
         (ether, guest, nic)
     }
 
@@ -65,7 +69,11 @@ impl Ether {
 
     fn put(&mut self, frame: &[u8]) {
         // A guest that is not there yet or any more loses the frame.
-        self.sent += u64::from(self.socket.send_to(frame, self.guest).is_ok());
+        if self.socket.send_to(frame, self.guest).is_ok() {
+            self.sent += 1;
+            // QEMU fills short ones up.
+            self.bytes[0] += frame.len().max(SHORTEST) as u64;
+        }
     }
 
     /// Frames that this machine's kernel has thrown away, since QEMU did not come to fetch them.
@@ -143,6 +151,7 @@ impl Device for Ether {
             let mut bytes = [0; 2048];
             let Ok(count) = self.socket.recv(&mut bytes) else { return None };
             let came = bytes[..count].to_vec();
+            self.bytes[1] += count as u64;
             self.streams.extend(beginning(&came));
             match self.copies() {
                 0 => continue,

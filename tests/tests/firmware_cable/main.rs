@@ -29,6 +29,9 @@ fn bootstrap_servers_and_advertised_brokers_are_found_by_their_names() {
     let seen = town.leave();
     assert_eq!(seen.samples, (0..200).collect::<Vec<_>>());
     assert!(seen.questions > 0, "the way there was asked for");
+    // Both ways; the last frames towards it may come when it has said its figures.
+    let ([towards, from], known) = (seen.bytes, figures.of("wire_bytes"));
+    assert!((from + towards / 2..=from + towards).contains(&known), "{known} of {:?}", seen.bytes);
 }
 
 #[test]

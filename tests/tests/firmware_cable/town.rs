@@ -60,6 +60,8 @@ pub(crate) struct Seen {
     pub(crate) mishaps: [u32; 3],
     /// Frames that went out towards the device.
     pub(crate) sent: u64,
+    /// Bytes of the frames towards the device, and of those from it.
+    pub(crate) bytes: [u64; 2],
     /// Local ports and first sequence numbers of the streams that the device began, in order.
     pub(crate) streams: Vec<(u16, u32)>,
 }
@@ -147,8 +149,8 @@ impl Servers {
         }
         let records = self.brokers.cluster.records("telemetry", 0);
         let samples = records.map(|record| number(record.value.unwrap()).unwrap()).collect();
-        let Ether { mishaps, sent, streams, .. } = self.brokers.device;
-        Seen { samples, questions: self.questions, mishaps, sent, streams }
+        let Ether { mishaps, sent, bytes, streams, .. } = self.brokers.device;
+        Seen { samples, questions: self.questions, mishaps, sent, bytes, streams }
     }
 
     /// Gives the one address there is.
