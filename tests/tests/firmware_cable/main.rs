@@ -215,7 +215,16 @@ fn streams_begin_elsewhere_with_each_boot_and_each_time_that_the_power_comes() {
         );
         town.leave().streams
     };
-    let streams = [begun(&["naps=2"]), begun(&[]), begun(&["address=10.0.2.44", "dns=10.0.2.2"])].concat();
+    let naps = begun(&["naps=2"]);
+    // A boot's ports follow one another, from where its seed says by steps of 10 127 (`kurier_smoltcp`): so far its seed can be
+    // told from the first of them. What the lease stirs in counts in the boot that it came to, and in those after it:
+    // their seeds are one apart.
+    let boots: Vec<_> =
+        naps.chunk_by(|one, next| one.0.wrapping_add(1) | 0xC000 == next.0).map(|boot| boot[0].0).collect();
+    let seeds: Vec<_> = boots.iter().map(|port| port.wrapping_mul(5999) & 0x3FFF).collect();
+    assert_eq!(seeds.len(), 3, "{naps:?}");
+    assert!(seeds.is_sorted_by(|one, next| ((one ^ next) + 1).is_power_of_two()), "{seeds:?} of {naps:?}");
+    let streams = [naps, begun(&[]), begun(&["address=10.0.2.44", "dns=10.0.2.2"])].concat();
     assert!(streams.len() >= 5, "{streams:?}");
     for (nth, stream) in streams.iter().enumerate() {
         assert!(streams[..nth].iter().all(|other| other.0 != stream.0 && other.1 != stream.1), "{streams:?}");
