@@ -207,8 +207,8 @@ impl Producer {
         self.send.stats()
     }
 
-    /// Why a link was given up last, and where it led: for a device whose records do not get through. Always `None` without
-    /// the feature `trouble`.
+    /// Why a link was given up last, and where it led: for a device whose records do not get through. `None` once that broker
+    /// is reached, or any server if it was one of the `bootstrap.servers`; always without the feature `trouble`.
     pub fn trouble(&self) -> Option<(Trouble, Endpoint<'_>)> {
         self.send.trouble()
     }

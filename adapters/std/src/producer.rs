@@ -238,7 +238,8 @@ impl Producer {
         metrics::snapshot(&self.inner.shared)
     }
 
-    /// What is wrong with the way to the cluster, in words; `None` while a link to it is up, or none was tried yet.
+    /// What is wrong with the way to the cluster, in words: why the last link that was lost was, until its broker is reached,
+    /// or any server if it led to one of the `bootstrap.servers`. `None` also if none was tried yet.
     pub fn trouble(&self) -> Option<Arc<str>> {
         self.inner.shared.counters.trouble()
     }

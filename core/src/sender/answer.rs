@@ -257,7 +257,7 @@ impl<H: Host> Sender<'_, H> {
         if link.node == BOOTSTRAP && versions.metadata >= 0 {
             self.bootstrap.failures = 0;
         }
-        self.trouble = None;
+        self.reached(index);
         self.stats.add(|stats| &mut stats.connections_opened, 1);
         Ok(())
     }

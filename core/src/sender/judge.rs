@@ -27,7 +27,7 @@ impl<H: Host> Sender<'_, H> {
     ) {
         let verdict = Verdict::on(error);
         if matches!(verdict.action, Action::Written | Action::Duplicate) {
-            self.refresh.progressed();
+            self.progressed();
         }
         let idempotent = self.is_idempotent();
         let Some(partition) = self.slots.at_mut(slot) else { return };

@@ -141,18 +141,47 @@ impl<H: Host> Sender<'_, H> {
             Loss::Nonsense => TroubleKind::NotKafka,
             Loss::TooOld => TroubleKind::TooOld,
         };
-        let Some(LinkSlot { link, .. }) = self.link(index) else { return };
-        let server = match link.node {
+        let Some(server) = self.server(index) else { return };
+        let greeting = self.link(index).is_some_and(|slot| slot.link.state != Lifecycle::Up);
+        self.trouble = Some(Trouble { kind, server, greeting });
+    }
+
+    /// Where a link leads to.
+    fn server(&self, index: u16) -> Option<Server> {
+        match self.link(index)?.link.node {
             BOOTSTRAP => {
                 // The one before the next.
                 let last = u16::try_from(self.config.bootstrap().len()).unwrap_or(u16::MAX);
-                Server::Bootstrap(self.bootstrap.next.checked_sub(1).unwrap_or(last.saturating_sub(1)))
+                Some(Server::Bootstrap(self.bootstrap.next.checked_sub(1).unwrap_or(last.saturating_sub(1))))
             }
-            LEFT => return,
-            node => Server::Broker(node),
-        };
-        let greeting = link.state != Lifecycle::Up;
-        self.trouble = Some(Trouble { kind, server, greeting });
+            LEFT => None,
+            node => Some(Server::Broker(node)),
+        }
+    }
+
+    /// A stream is open, or has greeted. That says nothing of another broker: who reaches the bootstrap servers alone, again
+    /// and again, is in trouble with the leader that they name.
+    pub(super) fn reached(&mut self, index: u16) {
+        if !feature::TROUBLE {
+            return;
+        }
+        let Some(Trouble { kind, server, .. }) = self.trouble else { return };
+        let greeted = self.link(index).is_some_and(|slot| slot.link.state == Lifecycle::Up);
+        let any = greeted && matches!(server, Server::Bootstrap(_));
+        if any || (greeted || kind == TroubleKind::Unreachable) && self.server(index) == Some(server) {
+            self.trouble = None;
+        }
+    }
+
+    /// Something was written. A broker that no link leads to any more is nobody's trouble then.
+    pub(super) fn progressed(&mut self) {
+        self.refresh.progressed();
+        if let Some(Trouble { server: Server::Broker(node), .. }) = self.trouble
+            && feature::TROUBLE
+            && self.find_link(node).is_none()
+        {
+            self.trouble = None;
+        }
     }
 
     /// The batches of a request that gets no answer: retried, or failed if no retry is left.

@@ -367,8 +367,8 @@ impl<'a, H: Host> Sender<'a, H> {
         u16::try_from(found).ok()
     }
 
-    /// Why a link was given up last, and where it led; `None` once a link is up again, and always without the feature
-    /// `trouble`.
+    /// Why a link was given up last, and where it led; `None` once that broker is reached, or a bootstrap server if it was one,
+    /// and always without the feature `trouble`.
     pub fn trouble(&self) -> Option<(Trouble, Endpoint<'_>)> {
         let trouble = self.trouble?;
         let nowhere = Endpoint { host: "", port: 0 };

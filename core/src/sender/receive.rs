@@ -93,6 +93,7 @@ impl<H: Host> Sender<'_, H> {
             Poll::Ready(Err(_)) => Err(Loss::Setup),
             Poll::Ready(Ok(())) => {
                 slot.link.state = Lifecycle::Greeting;
+                self.reached(index);
                 Ok(())
             }
         }

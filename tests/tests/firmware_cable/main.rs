@@ -71,6 +71,24 @@ fn an_address_that_nobody_has_is_trouble_and_not_the_end() {
 }
 
 #[test]
+fn a_broker_whose_own_address_leads_nowhere_is_named_though_it_answered_as_the_bootstrap_server() {
+    // Samples come all the time, and the oldest give way.
+    let town = Town::start(Manners { knows: false, ..GOOD });
+    let mut device = device(&town, &[BY_ADDRESS, "records=1200", "every=20", "full=drop"]);
+    for _ in 0..2 {
+        let trouble = device.wait_for("trouble: ", PATIENCE).unwrap();
+        assert_eq!(trouble, format!("trouble: Unreachable at {NAME}:9091"));
+    }
+    assert!(device.said.iter().any(|line| line == NO_NAME), "{:?}", device.said);
+    town.behave(GOOD);
+    let (_, figures) = device.end(PATIENCE).unwrap();
+    assert!(figures.of("dropped") > 100 && figures.of("acknowledged") > 100, "{figures:?}");
+    let missed = figures.of("missed");
+    assert_eq!(figures.of("dropped") + figures.of("acknowledged"), 1200, "{missed} missed");
+    town.leave();
+}
+
+#[test]
 fn frames_that_are_lost_doubled_and_damaged_lose_and_double_no_record() {
     let town =
         Town::start(Manners { weather: Weather { loss: 5, twice: 5, damage: 10, ..GOOD.weather }, ..GOOD });

@@ -19,4 +19,5 @@ mod split;
 mod stage;
 mod sticky;
 mod throttle;
+mod trouble;
 mod unanswered;

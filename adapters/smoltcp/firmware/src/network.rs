@@ -92,8 +92,9 @@ impl Network {
     /// Frames in, and what was queued out.
     pub fn poll(&mut self, board: &Board, now: u64) {
         self.interface.poll(instant(now), &mut self.device, &mut self.sockets);
-        self.lease(board, now);
+        // What failed for want of an address is over when there is one.
         self.tell(board, now);
+        self.lease(board, now);
     }
 
     /// Says why streams cannot be opened: the producer's trouble tells only whereto.

@@ -183,12 +183,15 @@ impl Telemetry {
     fn settle(&mut self, board: &mut Board, now: u64) {
         while let Some(delivery) = self.producer.next_delivery() {
             self.told = true;
-            self.reported = now;
             board.blink(delivery.outcome.is_written());
+            if delivery.outcome.error() == Some(DeliveryError::Displaced) {
+                // Nobody need be told of each, but still why nothing gets through.
+                self.figures.dropped += delivery.count;
+                continue;
+            }
+            self.reported = now;
             if delivery.outcome.is_written() {
                 self.figures.acknowledged += delivery.count;
-            } else if delivery.outcome.error() == Some(DeliveryError::Displaced) {
-                self.figures.dropped += delivery.count;
             } else {
                 self.figures.failed += delivery.count;
                 board.say(format_args!("{} records: {}", delivery.count, delivery.outcome));
