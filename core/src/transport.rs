@@ -29,8 +29,7 @@ pub struct Endpoint<'a> {
 
 /// Byte streams, one for each link.
 ///
-/// Errors map to [`embedded_io::ErrorKind`]; a refusal of identity (TLS, authentication) is
-/// `PermissionDenied` and final, every other kind is retried with backoff.
+/// Errors map to [`embedded_io::ErrorKind`]. Whatever the kind, the link is given up, and opened again after a backoff.
 pub trait Transport: ErrorType {
     /// Begins or continues to open `link`. The core repeats the call with the same arguments until it is
     /// ready or it gives up and calls [`close`](Self::close).

@@ -141,22 +141,18 @@ impl<H: Host> Sender<'_, H> {
             Loss::Nonsense => TroubleKind::NotKafka,
             Loss::TooOld => TroubleKind::TooOld,
         };
-        let Some(server) = self.server(index) else { return };
-        let greeting = self.link(index).is_some_and(|slot| slot.link.state != Lifecycle::Up);
-        self.trouble = Some(Trouble { kind, server, greeting });
-    }
-
-    /// Where a link leads to.
-    fn server(&self, index: u16) -> Option<Server> {
-        match self.link(index)?.link.node {
+        let Some(LinkSlot { link, .. }) = self.link(index) else { return };
+        let server = match link.node {
             BOOTSTRAP => {
                 // The one before the next.
                 let last = u16::try_from(self.config.bootstrap().len()).unwrap_or(u16::MAX);
-                Some(Server::Bootstrap(self.bootstrap.next.checked_sub(1).unwrap_or(last.saturating_sub(1))))
+                Server::Bootstrap(self.bootstrap.next.checked_sub(1).unwrap_or(last.saturating_sub(1)))
             }
-            LEFT => None,
-            node => Some(Server::Broker(node)),
-        }
+            LEFT => return,
+            node => Server::Broker(node),
+        };
+        let greeting = link.state != Lifecycle::Up;
+        self.trouble = Some(Trouble { kind, server, greeting });
     }
 
     /// A stream is open, or has greeted. That says nothing of another broker: who reaches the bootstrap servers alone, again
@@ -166,9 +162,14 @@ impl<H: Host> Sender<'_, H> {
             return;
         }
         let Some(Trouble { kind, server, .. }) = self.trouble else { return };
-        let greeted = self.link(index).is_some_and(|slot| slot.link.state == Lifecycle::Up);
-        let any = greeted && matches!(server, Server::Bootstrap(_));
-        if any || (greeted || kind == TroubleKind::Unreachable) && self.server(index) == Some(server) {
+        let Some(LinkSlot { link, .. }) = self.link(index) else { return };
+        let with = match server {
+            Server::Bootstrap(_) => BOOTSTRAP,
+            Server::Broker(node) => node,
+        };
+        let greeted = link.state == Lifecycle::Up;
+        let (its, any) = (link.node == with, with == BOOTSTRAP && greeted);
+        if any || its && (greeted || kind == TroubleKind::Unreachable) {
             self.trouble = None;
         }
     }
