@@ -207,7 +207,7 @@ impl<H: Host> Accumulator<H> {
         queue.open = Some(buffer);
         self.next_serial = serial.wrapping_add(1);
         self.batches = self.batches.saturating_add(1);
-        // `single_size` said it fits.
+        // `record_size` said it fits.
         index.map(|index| Placed { ticket: Ticket { serial, index }, len }).map_err(|_| needs)
     }
 

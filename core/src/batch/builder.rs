@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 use core::cell::Cell;
 use core::fmt;
 
-/// The record does not fit into what is left of the batch's buffer. Nothing was changed.
+/// The record does not fit into what is left of the batch's buffer. The batch is as it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoRoom;
 

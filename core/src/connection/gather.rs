@@ -133,6 +133,7 @@ mod tests {
             assert_eq!(written, whole);
         }
     }
+
     #[test]
     fn generated_bytes_that_find_no_room_come_with_the_next_call() {
         let mut written = 0;
@@ -145,6 +146,7 @@ mod tests {
             }
             gather.borrowed(b"behind");
             let took = gather.slices().concat();
+            assert!(!took.is_empty());
             for (at, byte) in took.iter().enumerate().take(40 * 16 - written) {
                 assert_eq!(usize::from(*byte), (written + at) / 16);
             }
